@@ -1,0 +1,214 @@
+//! Pixels that a caller already holds.
+
+use super::{Decoded, Note, Radiograph, Source, View, scale};
+use crate::{Error, Limits, Result};
+use ndarray::{Array2, ArrayView2};
+
+/// What bright means in a buffer (DICOM Photometric Interpretation, PS3.3 C.7.6.3.1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Photometric {
+    /// Dense is dark, as on a negative of the film; it is inverted.
+    Monochrome1,
+    /// Dense is bright, as a radiograph is usually shown.
+    #[default]
+    Monochrome2,
+}
+
+/// What a caller knows of a buffer beyond its pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
+pub struct BufferOptions {
+    /// What bright means. Default behavior: MONOCHROME2.
+    pub photometric: Photometric,
+    /// Distance between pixel centres in millimetres, `[between rows, between columns]`. Default behavior: unknown.
+    pub spacing_mm: Option<[f64; 2]>,
+    /// Projection. Default behavior: unknown.
+    pub view: View,
+    /// Bounds on sizes. Default behavior: [`Limits::default`].
+    pub limits: Limits,
+}
+
+impl BufferOptions {
+    /// The same options with this photometric interpretation.
+    pub fn photometric(mut self, photometric: Photometric) -> Self {
+        self.photometric = photometric;
+        self
+    }
+
+    /// The same options with this spacing, `[between rows, between columns]` in millimetres.
+    pub fn spacing_mm(mut self, spacing_mm: [f64; 2]) -> Self {
+        self.spacing_mm = Some(spacing_mm);
+        self
+    }
+
+    /// The same options with this projection.
+    pub fn view(mut self, view: View) -> Self {
+        self.view = view;
+        self
+    }
+
+    /// The same options with these bounds.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+/// A sample type of a buffer: `u8` (0 to 255) or `u16` (0 to 65,535).
+pub trait Sample: Copy + sealed::Sealed {
+    /// The sample over the full range of 16 bits.
+    fn to_u16(self) -> u16;
+}
+
+impl Sample for u8 {
+    fn to_u16(self) -> u16 {
+        u16::from(self) * 257
+    }
+}
+
+impl Sample for u16 {
+    fn to_u16(self) -> u16 {
+        self
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for u8 {}
+    impl Sealed for u16 {}
+}
+
+impl Radiograph {
+    /// A radiograph from 8-bit grey pixels, row by row; `stride` is the distance between the starts of two rows in bytes.
+    ///
+    /// # Errors
+    /// `Parameter` where the buffer is shorter than `(height - 1) * stride + width`, the stride shorter than a row or the
+    /// spacing not above 0; `Input` where the image is empty; `LimitsExceeded` where it is too large.
+    pub fn from_u8(pixels: &[u8], width: usize, height: usize, stride: usize, options: &BufferOptions) -> Result<Self> {
+        from_samples(pixels, width, height, stride, options)
+    }
+
+    /// A radiograph from 16-bit grey pixels, row by row; `stride` is the distance between the starts of two rows in elements.
+    /// All 16 bits count: 12-bit pixels should be scaled by the caller, or read by [`from_f32`](Self::from_f32).
+    ///
+    /// # Errors
+    /// Those of [`from_u8`](Self::from_u8).
+    pub fn from_u16(pixels: &[u16], width: usize, height: usize, stride: usize, options: &BufferOptions) -> Result<Self> {
+        from_samples(pixels, width, height, stride, options)
+    }
+
+    /// A radiograph from a view of shape (rows, columns), any layout.
+    ///
+    /// # Errors
+    /// Those of [`from_u8`](Self::from_u8), save those of the buffer's length.
+    pub fn from_view<S: Sample>(pixels: ArrayView2<'_, S>, options: &BufferOptions) -> Result<Self> {
+        check_shape(pixels.ncols(), pixels.nrows(), options)?;
+        finish(pixels.map(|sample| sample.to_u16()), options)
+    }
+
+    /// A radiograph from real numbers of any range, shape (rows, columns), any layout: the minimum becomes 0, the maximum
+    /// 65,535. An image of one value becomes black.
+    ///
+    /// # Errors
+    /// `Input` naming the first pixel that is not finite, and those of [`from_view`](Self::from_view).
+    pub fn from_f32(pixels: ArrayView2<'_, f32>, options: &BufferOptions) -> Result<Self> {
+        check_shape(pixels.ncols(), pixels.nrows(), options)?;
+        let scaled = scale::spread_image(pixels.nrows(), pixels.ncols(), pixels.iter().copied())?;
+        finish(scaled, options)
+    }
+}
+
+fn from_samples<S: Sample>(samples: &[S], width: usize, height: usize, stride: usize, options: &BufferOptions) -> Result<Radiograph> {
+    check_shape(width, height, options)?;
+    if stride < width {
+        return Err(Error::Parameter(format!("stride {stride} is shorter than a row of {width} pixels")));
+    }
+    let needed = (height - 1).checked_mul(stride).and_then(|n| n.checked_add(width));
+    if needed.is_none_or(|needed| samples.len() < needed) {
+        return Err(Error::Parameter(format!(
+            "the buffer holds {} samples; {height} rows of {width} with stride {stride} need {}",
+            samples.len(),
+            needed.map_or("more than memory can hold".to_owned(), |n| n.to_string())
+        )));
+    }
+    let pixels = samples.chunks(stride).take(height).flat_map(|row| &row[..width]).map(|s| s.to_u16()).collect();
+    let pixels = Array2::from_shape_vec((height, width), pixels).map_err(|e| Error::Internal(format!("buffer shape: {e}")))?;
+    finish(pixels, options)
+}
+
+fn check_shape(width: usize, height: usize, options: &BufferOptions) -> Result<()> {
+    if let Some(spacing) = options.spacing_mm
+        && !spacing.iter().all(|&mm| mm.is_finite() && mm > 0.0)
+    {
+        return Err(Error::Parameter(format!("spacing {spacing:?} mm is not two numbers above 0")));
+    }
+    let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    options.limits.check_size(side(width), side(height))
+}
+
+fn finish(mut pixels: Array2<u16>, options: &BufferOptions) -> Result<Radiograph> {
+    if !pixels.is_standard_layout() {
+        pixels = pixels.as_standard_layout().into_owned();
+    }
+    let mut notes = Vec::new();
+    if options.photometric == Photometric::Monochrome1 {
+        pixels.mapv_inplace(|v| 65535 - v);
+        notes.push(Note::Inverted);
+    }
+    let decoded = Decoded { spacing_mm: options.spacing_mm, view: options.view, notes, ..Decoded::plain(pixels, Source::Buffer) };
+    Ok(decoded.upright(None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+    use ndarray::{array, s};
+
+    #[test]
+    fn buffers_with_a_stride() {
+        let options = BufferOptions::default();
+        let radiograph = Radiograph::from_u8(&[0, 128, 9, 255, 1], 2, 2, 3, &options).unwrap();
+        assert_eq!(radiograph.pixels(), array![[0u16, 128 * 257], [65535, 257]]);
+        let radiograph = Radiograph::from_u16(&[0, 128, 9, 255, 1], 2, 2, 3, &options).unwrap();
+        assert_eq!(radiograph.pixels(), array![[0u16, 128], [255, 1]]);
+        assert_eq!((radiograph.source(), radiograph.sha256(), radiograph.pixel_aspect_ratio()), (&Source::Buffer, None, 1.0));
+    }
+
+    #[test]
+    fn views_of_any_layout_end_in_standard_layout() {
+        let image = array![[1u8, 2, 3], [4, 5, 6]];
+        let options = BufferOptions::default().photometric(Photometric::Monochrome1).spacing_mm([0.2, 0.1]);
+        let radiograph = Radiograph::from_view(image.t(), &options).unwrap();
+        assert_eq!(radiograph.pixels(), image.t().mapv(|v| (255 - u16::from(v)) * 257));
+        assert!(radiograph.pixels().is_standard_layout());
+        assert_eq!((radiograph.notes(), radiograph.pixel_aspect_ratio()), (&[Note::Inverted][..], 2.0));
+        let mirrored = Radiograph::from_view(image.slice(s![.., ..;-1]), &BufferOptions::default()).unwrap();
+        assert_eq!(mirrored.pixels(), array![[771u16, 514, 257], [1542, 1285, 1028]]);
+    }
+
+    #[test]
+    fn real_numbers_are_spread() {
+        let radiograph = Radiograph::from_f32(array![[-1.0, 0.0], [1.0, 0.5]].view(), &BufferOptions::default()).unwrap();
+        assert_eq!(radiograph.pixels(), array![[0u16, 32768], [65535, 49151]]);
+        let error = Radiograph::from_f32(array![[0.0, f32::INFINITY]].view(), &BufferOptions::default()).unwrap_err();
+        assert_eq!(error.to_string(), "pixel (row 0, column 1) is infinite");
+        // Row and column are those of the view, whatever its layout.
+        let error = Radiograph::from_f32(array![[0.0, 1.0], [f32::NAN, 0.0]].t(), &BufferOptions::default()).unwrap_err();
+        assert_eq!(error.to_string(), "pixel (row 0, column 1) is not a number");
+    }
+
+    #[test]
+    fn impossible_buffers_are_the_callers_mistake() {
+        let options = BufferOptions::default();
+        let kind = |width, height, stride| Radiograph::from_u8(&[0; 10], width, height, stride, &options).unwrap_err().kind();
+        assert_eq!(kind(5, 3, 5), ErrorKind::Parameter);
+        assert_eq!(kind(5, 2, 4), ErrorKind::Parameter);
+        assert_eq!(kind(5, 16_000, usize::MAX), ErrorKind::Parameter);
+        assert_eq!(kind(0, 2, 5), ErrorKind::Input);
+        assert_eq!(kind(1, usize::MAX, 5), ErrorKind::LimitsExceeded);
+        let options = options.spacing_mm([0.0, 1.0]);
+        assert_eq!(Radiograph::from_u8(&[0], 1, 1, 1, &options).unwrap_err().kind(), ErrorKind::Parameter);
+    }
+}
