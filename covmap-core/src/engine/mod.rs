@@ -1,0 +1,199 @@
+//! ONNX files to runnable networks. tract is the reference; a faster path must agree with it.
+
+mod bundled;
+mod onnx;
+mod spec;
+mod tract;
+
+use std::path::{Path, PathBuf};
+
+use ndarray::Array2;
+use sha2::{Digest, Sha256};
+
+pub use spec::{
+    Activation, BrixiaCalibration, Calibration, Channel, DetectionCalibration, InputSpec, Layout, ModelSpec, Normalisation, OutputSpec,
+    Thresholds, Training, ZoneFeature,
+};
+
+use crate::infection::InfectionProbability;
+use crate::lung::LungProbability;
+use crate::preprocess::ModelInput;
+use crate::{Error, Limits, Result, RunOptions, simd};
+
+/// A graph that runs: flat input in the model's layout, one flat tensor per described output.
+pub(crate) trait Network: Send + Sync + std::fmt::Debug {
+    fn run(&self, input: &[f32], options: &RunOptions, parallel: bool) -> Result<Vec<Vec<f32>>>;
+}
+
+/// A model: one ONNX file, its description and the network made of it. Immutable, shared freely between threads.
+#[derive(Debug)]
+pub struct Model {
+    spec: ModelSpec,
+    sha256: String,
+    path: Option<PathBuf>,
+    file: std::borrow::Cow<'static, [u8]>,
+    network: Box<dyn Network>,
+}
+
+/// How to load a model.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ModelOptions {
+    /// Description of a model that carries none. Default behavior: the file's `covmap.*` metadata, else `FILE.json`.
+    pub spec: Option<ModelSpec>,
+    /// Threads that one run may use. Default behavior: one.
+    pub threads: usize,
+    pub limits: Limits,
+}
+
+impl Default for ModelOptions {
+    fn default() -> Self {
+        ModelOptions { spec: None, threads: 1, limits: Limits::default() }
+    }
+}
+
+/// What a network says of one input, at the network's size. A part that the network does not have is `None`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    pub infection: Option<InfectionProbability>,
+    pub lungs: Option<LungProbability>,
+}
+
+impl Model {
+    /// Loads `path`; a description may lie beside it (`model.onnx.json`).
+    ///
+    /// # Errors
+    /// `Io`; `Model` where file, description and graph do not fit together; `LimitsExceeded`.
+    pub fn open(path: impl AsRef<Path>, options: &ModelOptions) -> Result<Self> {
+        let path = path.as_ref();
+        let size = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
+        if size > options.limits.max_model_bytes {
+            return Err(Error::LimitsExceeded(format!("{size} bytes; the limit is {}", options.limits.max_model_bytes)).in_file(path));
+        }
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        let mut options = options.clone();
+        if options.spec.is_none() {
+            let beside = PathBuf::from(format!("{}.json", path.display()));
+            if beside.exists() {
+                let json = std::fs::read_to_string(&beside).map_err(|e| Error::io(&beside, e))?;
+                options.spec = Some(ModelSpec::from_json(&json).map_err(|e| e.in_file(&beside))?);
+            }
+        }
+        let mut model = Self::load(bytes.into(), &options).map_err(|e| e.in_file(path))?;
+        model.path = Some(path.to_owned());
+        Ok(model)
+    }
+
+    /// Loads a model from memory.
+    ///
+    /// # Errors
+    /// As [`Model::open`].
+    pub fn from_bytes(bytes: Vec<u8>, options: &ModelOptions) -> Result<Self> {
+        if bytes.len() as u64 > options.limits.max_model_bytes {
+            return Err(Error::LimitsExceeded(format!("the model has {} bytes", bytes.len())));
+        }
+        Self::load(bytes.into(), options)
+    }
+
+    fn load(file: std::borrow::Cow<'static, [u8]>, options: &ModelOptions) -> Result<Self> {
+        let mut proto = onnx::parse(&file)?;
+        let metadata = proto.metadata_props.iter().map(|e| (e.key.as_str(), e.value.as_str()));
+        let spec = match (&options.spec, ModelSpec::from_metadata(metadata)?) {
+            (Some(given), _) => {
+                given.check()?;
+                given.clone()
+            }
+            (None, Some(own)) => own,
+            (None, None) => {
+                return Err(Error::Model(
+                    "the file carries no covmap.* metadata; describe it with a ModelSpec in code or in FILE.onnx.json".into(),
+                ));
+            }
+        };
+        onnx::widen(&mut proto)?;
+        // tract panics on some malformed graphs; a model file is input like any other.
+        let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tract::TractNetwork::load(&proto, &spec, options.threads)));
+        let network = loaded.map_err(|_| Error::Model("the graph is malformed (the loader gave up on it)".into()))??;
+        let sha256 = hex(&Sha256::digest(&file));
+        Ok(Model { spec, sha256, path: None, file, network: Box::new(network) })
+    }
+
+    /// The description in force.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    /// SHA-256 of the model file, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Where it was loaded from; `None` for the bundled model and models from memory.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Size of the file as stored, in bytes.
+    pub fn stored_bytes(&self) -> usize {
+        self.file.len()
+    }
+
+    /// The model as an ONNX file with f32 weights, which other engines run at their best.
+    ///
+    /// # Errors
+    /// `Model` if the weights do not match their shapes.
+    pub fn extract(&self) -> Result<Vec<u8>> {
+        onnx::extract(&self.file)
+    }
+
+    /// Runs the network on one input. With `parallel` it may use the threads it was loaded with.
+    ///
+    /// # Errors
+    /// `Cancelled`; `Parameter` where the input was prepared for another model; `Internal`.
+    pub fn run(&self, input: &ModelInput, options: &RunOptions, parallel: bool) -> Result<Prediction> {
+        let tensors = self.run_raw(input.values(), options, parallel)?;
+        let [h, w] = self.spec.input.size;
+        let mut found: Vec<(Channel, Array2<f32>)> = Vec::new();
+        for (output, values) in self.spec.outputs.iter().zip(tensors) {
+            let n = output.channels.len();
+            for (i, channel) in output.channels.iter().enumerate().filter(|(_, c)| **c != Channel::Ignore) {
+                let mut plane: Vec<f32> = match self.spec.input.layout {
+                    Layout::Nhwc => values.iter().skip(i).step_by(n).copied().collect(),
+                    _ => values[i * h * w..(i + 1) * h * w].to_vec(),
+                };
+                if output.activation == Activation::Logit {
+                    simd::sigmoid(&mut plane);
+                }
+                if plane.iter().any(|p| !p.is_finite()) {
+                    return Err(Error::Model(format!("output {} of {} is not finite", output.tensor, self.spec.name)));
+                }
+                plane.iter_mut().for_each(|p| *p = p.clamp(0.0, 1.0));
+                found.push((*channel, Array2::from_shape_vec((h, w), plane).map_err(|e| Error::Internal(e.to_string()))?));
+            }
+        }
+        let mut take = |c: Channel| found.iter().position(|(k, _)| *k == c).map(|i| found.swap_remove(i).1);
+        let infection = take(Channel::Infection).map(InfectionProbability::new);
+        let lungs = match (take(Channel::LungRight), take(Channel::LungLeft), take(Channel::Lungs)) {
+            (Some(right), Some(left), _) => Some(LungProbability::sided(right, left)),
+            (_, _, Some(both)) => Some(LungProbability::both(both)),
+            _ => None,
+        };
+        Ok(Prediction { infection, lungs })
+    }
+
+    /// The output tensors as the graph gives them, for comparison with other engines.
+    ///
+    /// # Errors
+    /// As [`Model::run`].
+    pub fn run_raw(&self, values: &[f32], options: &RunOptions, parallel: bool) -> Result<Vec<Vec<f32>>> {
+        let expected = self.spec.input.size.iter().product::<usize>() * self.spec.input.channels;
+        if values.len() != expected {
+            return Err(Error::Parameter(format!("{} input values; {} takes {expected}", values.len(), self.spec.name)));
+        }
+        self.network.run(values, options, parallel)
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,68 @@
+//! The ONNX file itself: parsing, metadata, and half-precision weights widened to f32.
+
+use std::collections::HashMap;
+
+use half::f16;
+use prost::Message;
+use tract_onnx::pb::{ModelProto, NodeProto, TensorProto, tensor_proto::DataType};
+
+use crate::{Error, Result};
+
+/// Parses the protobuf; anything that is not an ONNX model with a graph is refused.
+pub(crate) fn parse(bytes: &[u8]) -> Result<ModelProto> {
+    let proto = ModelProto::decode(bytes).map_err(|e| Error::Model(format!("not an ONNX file: {e}")))?;
+    match &proto.graph {
+        Some(g) if !g.node.is_empty() && !g.output.is_empty() => Ok(proto),
+        _ => Err(Error::Model("not an ONNX model: there is no graph in it".into())),
+    }
+}
+
+/// Replaces every half-precision initializer that a Cast widens by the f32 initializer it stands for, so that engines see
+/// plain weights. Exact: every half is a float.
+pub(crate) fn widen(proto: &mut ModelProto) -> Result<()> {
+    let Some(graph) = proto.graph.as_mut() else { return Ok(()) };
+    let casts: HashMap<String, String> = graph
+        .node
+        .iter()
+        .filter(|n| is_cast_to_float(n))
+        .filter_map(|n| Some((n.input.first()?.clone(), n.output.first()?.clone())))
+        .collect();
+    let mut widened = Vec::new();
+    for tensor in &mut graph.initializer {
+        if tensor.data_type == DataType::Float16 as i32
+            && let Some(name) = casts.get(&tensor.name)
+        {
+            widened.push(std::mem::replace(&mut tensor.name, name.clone()));
+            widen_tensor(tensor)?;
+        }
+    }
+    graph.node.retain(|n| !(is_cast_to_float(n) && n.input.first().is_some_and(|i| widened.contains(i))));
+    Ok(())
+}
+
+fn is_cast_to_float(node: &NodeProto) -> bool {
+    node.op_type == "Cast" && node.attribute.iter().any(|a| a.name == "to" && a.i == DataType::Float as i64)
+}
+
+fn widen_tensor(tensor: &mut TensorProto) -> Result<()> {
+    let count: i64 = tensor.dims.iter().try_fold(1i64, |n, d| n.checked_mul(*d)).unwrap_or(-1);
+    if tensor.raw_data.len() as i64 != count.saturating_mul(2) {
+        return Err(Error::Model(format!(
+            "weights {}: {} bytes, its shape {:?} needs {} halves",
+            tensor.name,
+            tensor.raw_data.len(),
+            tensor.dims,
+            count
+        )));
+    }
+    tensor.raw_data = tensor.raw_data.chunks_exact(2).flat_map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32().to_le_bytes()).collect();
+    tensor.data_type = DataType::Float as i32;
+    Ok(())
+}
+
+/// The same model with f32 weights, for engines that run such a file at their best.
+pub(crate) fn extract(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut proto = parse(bytes)?;
+    widen(&mut proto)?;
+    Ok(proto.encode_to_vec())
+}

@@ -1,0 +1,107 @@
+//! The reference engine: tract runs any ONNX graph it can load, serially or on a pool.
+
+use tract_linalg::multithread::{Executor, multithread_tract_scope};
+use tract_onnx::onnx;
+use tract_onnx::pb::{ModelProto, tensor_proto::DataLocation};
+use tract_onnx::prelude::*;
+use tract_onnx::tract_core::plan::{SimplePlan, eval};
+
+use super::{Layout, ModelSpec, Network};
+use crate::{Error, Result, RunOptions};
+
+/// One graph, simplified and ready to run.
+#[derive(Debug)]
+pub(crate) struct TractNetwork {
+    plan: Arc<TypedSimplePlan>,
+    input_shape: [usize; 4],
+    executor: Executor,
+}
+
+impl TractNetwork {
+    /// Loads a graph for the input its description states; `threads` beyond one get a pool of their own.
+    pub(crate) fn load(proto: &ModelProto, spec: &ModelSpec, threads: usize) -> Result<Self> {
+        let graph = proto.graph.as_ref().ok_or_else(|| Error::Model("there is no graph in the model".into()))?;
+        // A model is one file: weights elsewhere would let it name any path of this machine.
+        if let Some(t) = graph.initializer.iter().find(|t| t.data_location == Some(DataLocation::External as i32)) {
+            return Err(Error::Model(format!("weights {} lie in another file; a model is one file", t.name)));
+        }
+        let [h, w] = spec.input.size;
+        let input_shape = match spec.input.layout {
+            Layout::Nhwc => [1, h, w, spec.input.channels],
+            _ => [1, spec.input.channels, h, w],
+        };
+        let unfit = |what: &str| {
+            let what = what.to_owned();
+            move |e: TractError| Error::Model(format!("{what}: {e:#}"))
+        };
+        // Declared output shapes often carry a symbolic batch that contradicts the one input given here.
+        let onnx = onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
+        let mut model = onnx.model_for_proto_model(proto).map_err(unfit("the graph cannot be read"))?;
+        let inputs = model.input_outlets().map_err(unfit("the graph has no input"))?.len();
+        if inputs != 1 {
+            return Err(Error::Model(format!("the graph has {inputs} inputs; one is needed")));
+        }
+        let outlets = spec
+            .outputs
+            .iter()
+            .map(|o| match graph.output.iter().position(|g| g.name == o.tensor) {
+                Some(i) => Ok(model.outputs[i]),
+                None => {
+                    let names: Vec<&str> = graph.output.iter().map(|g| g.name.as_str()).collect();
+                    Err(Error::Model(format!("the graph has no output {:?}; it has {}", o.tensor, names.join(", "))))
+                }
+            })
+            .collect::<Result<Vec<_>>>()?;
+        model.select_output_outlets(&outlets).map_err(unfit("outputs"))?;
+        model.set_input_fact(0, f32::fact(input_shape).into()).map_err(unfit("input"))?;
+        let what = format!("the graph does not accept a {input_shape:?} float input");
+        let model = model.into_typed().and_then(|m| m.into_decluttered()).map_err(unfit(&what))?;
+        check_outputs(&model, spec)?;
+        let model = model.into_optimized().map_err(unfit(&what))?;
+        let plan = SimplePlan::new(model).map_err(unfit("the graph cannot be ordered"))?;
+        // A pool of one thread would still fall through to rayon's global pool.
+        let executor = if threads > 1 { Executor::multithread(threads) } else { Executor::SingleThread };
+        Ok(TractNetwork { plan, input_shape, executor })
+    }
+}
+
+fn check_outputs(model: &TypedModel, spec: &ModelSpec) -> Result<()> {
+    for (i, o) in spec.outputs.iter().enumerate() {
+        let fact = model.output_fact(i).map_err(|e| Error::Model(format!("output {}: {e:#}", o.tensor)))?;
+        let shape = fact.shape.as_concrete().map(<[usize]>::to_vec).unwrap_or_default();
+        let [h, w] = spec.input.size;
+        let n = o.channels.len();
+        let expected = match spec.input.layout {
+            Layout::Nhwc => vec![1, h, w, n],
+            _ => vec![1, n, h, w],
+        };
+        if shape != expected || fact.datum_type != f32::datum_type() {
+            return Err(Error::Model(format!(
+                "output {} is {:?} {:?}; its description needs F32 {expected:?}",
+                o.tensor, fact.datum_type, fact.shape
+            )));
+        }
+    }
+    Ok(())
+}
+
+impl Network for TractNetwork {
+    fn run(&self, input: &[f32], options: &RunOptions, parallel: bool) -> Result<Vec<Vec<f32>>> {
+        let executor = if parallel { self.executor.clone() } else { Executor::SingleThread };
+        let fault = |e: TractError| Error::Internal(format!("tract: {e:#}"));
+        multithread_tract_scope(executor, || {
+            let input = Tensor::from_shape(&self.input_shape, input).map_err(fault)?;
+            let mut state = self.plan.spawn().map_err(fault)?;
+            let outputs = state.run_plan_with_eval(tvec!(input.into_tvalue()), |context, op_state, node, inputs| {
+                options.check().map_err(|e| TractError::msg(e.to_string()))?;
+                eval(context, op_state, node, inputs)
+            });
+            let outputs = match outputs {
+                Ok(o) => o,
+                // The error's type does not survive tract; what was asked for tells it apart.
+                Err(e) => return Err(options.check().err().unwrap_or_else(|| fault(e))),
+            };
+            outputs.iter().map(|t| Ok(t.to_plain_array_view::<f32>().map_err(fault)?.iter().copied().collect())).collect()
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! Radiograph to the network's square: one rule, the same in training.
+//!
+//! The whole image is stretched to the network's size by a triangle filter (antialiased bilinear, as Pillow's `BILINEAR`),
+//! without padding or cropping, so that no border and no statistic tells the original shape; grey values are then
+//! normalised per image.
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+
+use crate::engine::{InputSpec, Layout, Normalisation};
+use crate::{Error, Radiograph, Result, simd};
+
+/// Prepares radiographs for the input of one model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preprocess {
+    input: InputSpec,
+}
+
+/// A prepared input: values in the model's layout.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelInput {
+    values: Vec<f32>,
+    spec: InputSpec,
+}
+
+/// The way back from the network's square to the native pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Geometry {
+    /// Height and width of the radiograph in pixels.
+    pub native: [usize; 2],
+    /// Height and width of the network's input.
+    pub model: [usize; 2],
+}
+
+impl Geometry {
+    /// Centre of a model pixel (row, column) in native pixel coordinates, half-pixel centres.
+    pub fn to_native(&self, row: f64, column: f64) -> [f64; 2] {
+        let scale = |x: f64, n: usize, m: usize| (x + 0.5) * n as f64 / m as f64 - 0.5;
+        [scale(row, self.native[0], self.model[0]), scale(column, self.native[1], self.model[1])]
+    }
+}
+
+impl Preprocess {
+    /// For a model with this input.
+    pub fn new(input: &InputSpec) -> Self {
+        Preprocess { input: input.clone() }
+    }
+
+    /// Stretches and normalises.
+    ///
+    /// # Errors
+    /// `Internal` only.
+    pub fn apply(&self, radiograph: &Radiograph) -> Result<(ModelInput, Geometry)> {
+        let [h, w] = self.input.size;
+        let fault = |e: &dyn std::fmt::Display| Error::Internal(format!("resize: {e}"));
+        let pixels = radiograph.pixels();
+        let (rows, columns) = pixels.dim();
+        let bytes = bytemuck::cast_slice(pixels.as_slice().ok_or_else(|| Error::Internal("pixels are not contiguous".into()))?);
+        let source = ImageRef::new(columns as u32, rows as u32, bytes, PixelType::U16).map_err(|e| fault(&e))?;
+        let mut target = Image::new(w as u32, h as u32, PixelType::U16);
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+        Resizer::new().resize(&source, &mut target, &options).map_err(|e| fault(&e))?;
+        let mut plane: Vec<f32> = target.buffer().chunks_exact(2).map(|b| f32::from(u16::from_ne_bytes([b[0], b[1]])) / 65535.0).collect();
+        if self.input.normalisation == Normalisation::Standardise {
+            simd::standardise(&mut plane);
+        }
+        let n = self.input.channels;
+        let mut values = vec![0.0; plane.len() * n];
+        for (i, x) in plane.into_iter().enumerate() {
+            for c in 0..n {
+                let y = match &self.input.normalisation {
+                    Normalisation::Affine { mean, std } => (x - mean[c]) / std[c],
+                    _ => x,
+                };
+                match self.input.layout {
+                    Layout::Nhwc => values[i * n + c] = y,
+                    _ => values[c * h * w + i] = y,
+                }
+            }
+        }
+        let geometry = Geometry { native: [rows, columns], model: [h, w] };
+        Ok((ModelInput { values, spec: self.input.clone() }, geometry))
+    }
+}
+
+impl ModelInput {
+    /// The values in the model's layout.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The mirror image (columns reversed).
+    pub fn mirrored(&self) -> ModelInput {
+        let ([_, w], n) = (self.spec.size, self.spec.channels);
+        let mut values = self.values.clone();
+        match self.spec.layout {
+            Layout::Nhwc => {
+                for row in values.chunks_exact_mut(w * n) {
+                    for x in 0..w / 2 {
+                        for c in 0..n {
+                            row.swap(x * n + c, (w - 1 - x) * n + c);
+                        }
+                    }
+                }
+            }
+            _ => values.chunks_exact_mut(w).for_each(<[f32]>::reverse),
+        }
+        ModelInput { values, spec: self.spec.clone() }
+    }
+}
