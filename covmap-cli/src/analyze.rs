@@ -1,0 +1,212 @@
+//! `covmap analyze`: radiographs to result files.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::{Instant, SystemTime};
+
+use covmap_core::pipeline::ModelIdentity;
+use covmap_core::render::{self, OverlayOptions};
+use covmap_core::{Analysis, Error, Pipeline, Radiograph, ReadOptions, Result, report};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::args::Analyze;
+use crate::inputs::{self, Input};
+use crate::{OK, SOME_FAILED, output, usage};
+
+/// Endings of the files that one analysis writes, the JSON last: where it stands, the others do.
+const ENDINGS: [&str; 4] = ["overlay.png", "infection.png", "lung.png", "json"];
+
+pub(crate) fn run(a: &Analyze) -> Result<u8> {
+    if !(0.0..=1.0).contains(&a.opacity) {
+        return Err(usage(format!("--opacity {}: 0 to 1 is possible", a.opacity)));
+    }
+    let began = Instant::now();
+    let started = SystemTime::now();
+    std::fs::create_dir_all(&a.out).map_err(|e| Error::io(&a.out, e))?;
+    let inputs = inputs::collect(&a.inputs, &a.out, a.recursive)?;
+    let pipeline = a.pipeline.build()?;
+    let mut log = Log::new(a, &pipeline, started);
+    let finished = if a.resume { log.finished_before(&a.out) } else { BTreeMap::new() };
+    let (done, todo): (Vec<Input>, Vec<Input>) =
+        inputs.into_iter().partition(|i| finished.contains_key(&key(&i.path)) && complete(&i.stem));
+    log.files.extend(done.iter().filter_map(|i| finished.get(&key(&i.path)).cloned()));
+    let bar = progress(todo.len(), a.quiet || a.json);
+    let mut overlay = OverlayOptions::default();
+    overlay.colormap = a.colormap;
+    overlay.opacity = a.opacity;
+    let read_options = ReadOptions::default().frame(a.frame);
+    let (strict, run_options) = (a.strict, a.pipeline.run_options());
+    let (mut failed, mut stopped) = (0, false);
+    let results = pipeline.map_many(todo.clone(), move |pipeline, input: Input| {
+        let start = Instant::now();
+        let radiograph = Radiograph::open_with(&input.path, &read_options)?;
+        let analysis = pipeline.analyze_with(&radiograph, &run_options)?;
+        if strict {
+            analysis.quality.require_good()?;
+        }
+        let json = write_results(&radiograph, &analysis, &input, &overlay)?;
+        Ok(Finished { json, sha256: analysis.input_sha256, milliseconds: start.elapsed().as_millis() })
+    });
+    for (input, result) in todo.iter().zip(results) {
+        match result {
+            Ok(finished) => {
+                if a.json {
+                    println!("{}", finished.json);
+                } else {
+                    report_line(&bar, a.quiet, &format!("{}: {}", input.path.display(), summary(&finished.json)));
+                }
+                log.succeeded(input, &finished);
+            }
+            Err(e) => {
+                failed += 1;
+                let text = e.to_string();
+                // Every message names its file; not every error knows it.
+                let text = if text.contains(&*input.path.to_string_lossy()) { text } else { format!("{}: {text}", input.path.display()) };
+                bar.suspend(|| eprintln!("covmap: {text}"));
+                log.failed(input, &e, &text);
+                stopped = a.fail_fast;
+            }
+        }
+        bar.inc(1);
+        if stopped {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    log.write(&a.out, began)?;
+    if !a.quiet && !a.json {
+        let skipped = if done.is_empty() { String::new() } else { format!(", {} finished earlier", done.len()) };
+        println!("{} analysed, {failed} failed{skipped}; results in {}", log.analysed, a.out.display());
+    }
+    Ok(if failed == 0 { OK } else { SOME_FAILED })
+}
+
+/// What is kept of a finished input.
+struct Finished {
+    json: Value,
+    sha256: Option<String>,
+    milliseconds: u128,
+}
+
+/// Renders and writes the results of one input; the JSON comes last.
+pub(crate) fn write_results(radiograph: &Radiograph, analysis: &Analysis, input: &Input, overlay: &OverlayOptions) -> Result<Value> {
+    let empty;
+    let lungs = match &analysis.lungs {
+        Some(l) => l.labels(),
+        None => {
+            empty = ndarray::Array2::zeros((analysis.height, analysis.width));
+            &empty
+        }
+    };
+    let name = input.path.file_name().map(|n| n.to_string_lossy().into_owned());
+    let json = report::to_json(analysis, name.as_deref());
+    let picture = render::analysis_overlay(radiograph, analysis, overlay)?;
+    let files = [
+        render::encode_rgb(&picture)?,
+        render::encode_grey(analysis.infection.bytes())?,
+        render::encode_grey(lungs)?,
+        format!("{json:#}\n").into_bytes(),
+    ];
+    for (ending, bytes) in ENDINGS.iter().zip(&files) {
+        output::write(&output::with_ending(&input.stem, ending), bytes)?;
+    }
+    Ok(json)
+}
+
+/// One line for people.
+fn summary(json: &Value) -> String {
+    let percent = |v: &Value| v.as_f64().map_or("no lungs".to_owned(), |x| format!("{:.1} % of the lungs", 100.0 * x));
+    let mut line = format!("opacity {}", percent(&json["infection"]["share"]));
+    if let Some(b) = json["severity"]["brixia_estimate"].as_f64() {
+        line += &format!(", Brixia estimate {b:.1} of 18");
+    }
+    if let Some(p) = json["detection"]["probability"].as_f64() {
+        let sign = if json["detection"]["positive"] == true { "positive" } else { "negative" };
+        line += &format!(", {sign} ({p:.2})");
+    }
+    for flag in json["quality"]["flags"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        line += &format!(" [{flag}]");
+    }
+    line
+}
+
+pub(crate) fn progress(n: usize, hidden: bool) -> ProgressBar {
+    if hidden || n < 2 || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} (left {eta})").expect("a valid template");
+    ProgressBar::new(n as u64).with_style(style)
+}
+
+/// One line a file where there is no progress bar.
+fn report_line(bar: &ProgressBar, quiet: bool, line: &str) {
+    if !quiet && bar.is_hidden() {
+        println!("{line}");
+    }
+}
+
+fn key(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn complete(stem: &Path) -> bool {
+    ENDINGS.iter().all(|e| output::with_ending(stem, e).exists())
+}
+
+/// The record of the run, `run.json`: the one place for times, so that results stay identical from run to run.
+struct Log {
+    head: Value,
+    files: Vec<Value>,
+    analysed: usize,
+}
+
+impl Log {
+    fn new(a: &Analyze, pipeline: &Pipeline, started: SystemTime) -> Self {
+        let models: Vec<ModelIdentity> =
+            pipeline.models().iter().map(|m| ModelIdentity { name: m.spec().name.clone(), sha256: m.sha256().into() }).collect();
+        let p = &a.pipeline;
+        let seconds = started.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let head = json!({
+            "schema": "covmap-run/1",
+            "covmap": env!("CARGO_PKG_VERSION"),
+            "models": models,
+            "options": {
+                "fusion": p.fusion, "views": p.views, "precision": p.precision, "operating_point": p.operating_point,
+                "colormap": a.colormap.to_string(), "opacity": a.opacity, "frame": a.frame, "strict": a.strict,
+            },
+            "started_unix": seconds,
+        });
+        Log { head, files: Vec::new(), analysed: 0 }
+    }
+
+    /// Entries that an earlier run of the same version, models and options finished in `out`, by input path.
+    fn finished_before(&self, out: &Path) -> BTreeMap<String, Value> {
+        let Ok(text) = std::fs::read_to_string(out.join("run.json")) else { return BTreeMap::new() };
+        let Ok(before) = serde_json::from_str::<Value>(&text) else { return BTreeMap::new() };
+        if ["covmap", "models", "options"].iter().any(|k| before[k] != self.head[k]) {
+            return BTreeMap::new();
+        }
+        let entries = before["files"].as_array().cloned().unwrap_or_default();
+        entries.into_iter().filter(|e| e["status"] == "ok").filter_map(|e| Some((e["input"].as_str()?.to_owned(), e))).collect()
+    }
+
+    fn succeeded(&mut self, input: &Input, finished: &Finished) {
+        self.analysed += 1;
+        let outputs: Vec<String> = ENDINGS.iter().map(|e| key(&output::with_ending(&input.stem, e))).collect();
+        self.files.push(json!({
+            "input": key(&input.path), "sha256": finished.sha256, "status": "ok", "outputs": outputs, "ms": finished.milliseconds,
+        }));
+    }
+
+    fn failed(&mut self, input: &Input, error: &Error, text: &str) {
+        self.files.push(json!({ "input": key(&input.path), "status": "failed", "kind": format!("{:?}", error.kind()), "error": text }));
+    }
+
+    fn write(&mut self, out: &Path, began: Instant) -> Result<()> {
+        self.head["ms"] = json!(began.elapsed().as_millis());
+        self.head["files"] = Value::Array(std::mem::take(&mut self.files));
+        output::write(&out.join("run.json"), format!("{:#}\n", self.head).as_bytes())
+    }
+}

@@ -1,0 +1,210 @@
+//! Arguments of the command; what they mean is written where `--help` shows it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use covmap_core::render::Colormap;
+use covmap_core::{Fusion, OperatingPoint, Pipeline, PipelineOptions, Precision, Result, RunOptions, Views};
+
+/// COVID-19 infection maps from chest radiographs.
+///
+/// Shows where in the lungs there is opacity consistent with COVID-19 pneumonia, how much, and whether. Decision support
+/// for research, not a diagnosis. Works offline with the bundled model.
+#[derive(Debug, Parser)]
+#[command(name = "covmap", version, after_help = "Example: covmap analyze chest.dcm --out results")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Analyze(Analyze),
+    Evaluate(Evaluate),
+    Model(ModelArguments),
+    Phantom(PhantomArguments),
+}
+
+/// Analyse radiographs: maps, masks, overlays and JSON.
+///
+/// Writes for every input STEM.json (figures), STEM.overlay.png (picture), STEM.infection.png (0..255, infected from 128)
+/// and STEM.lung.png (1 the patient's right lung, 2 the left), at the input's size, and run.json for the whole run.
+/// Exit status: 0 all analysed, 1 some failed, 2 wrong usage.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  covmap analyze chest.png --out results\n  covmap analyze study/ --recursive --out results --views flip\n  covmap analyze *.dcm --out results --model a.onnx --model b.onnx --fusion logit-mean"
+)]
+pub(crate) struct Analyze {
+    /// PNG, JPEG, TIFF or DICOM files, or folders of them.
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Folder for the results; made if missing. Results of a folder INPUT mirror its structure.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Also look into folders within folders.
+    #[arg(long)]
+    pub(crate) recursive: bool,
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArguments,
+    /// Colours of the overlay: jet (as in the paper) or cividis (colour-blind safe).
+    #[arg(long, default_value_t)]
+    pub(crate) colormap: Colormap,
+    /// Opacity of the map in the overlay, 0 to 1.
+    #[arg(long, default_value_t = 0.6, value_name = "X")]
+    pub(crate) opacity: f32,
+    /// Frame of a multi-frame DICOM object, from 0.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) frame: u32,
+    /// Refuse radiographs of doubtful quality instead of flagging them.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Print every result as one line of JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Skip inputs that an earlier run with the same models and options has finished in DIR.
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Stop at the first input that fails.
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// Print errors only.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+/// Which models, and how they run.
+#[derive(Debug, Args)]
+pub(crate) struct PipelineArguments {
+    /// Model file (ONNX) instead of the bundled one; several make an ensemble.
+    #[arg(long = "model", value_name = "FILE")]
+    pub(crate) models: Vec<PathBuf>,
+    /// How the members of an ensemble become one: mean, logit-mean, max or vote.
+    #[arg(long, default_value_t)]
+    pub(crate) fusion: Fusion,
+    /// Test-time views: none, or flip (also the mirror image; twice the time).
+    #[arg(long, default_value_t)]
+    pub(crate) views: Views,
+    /// Arithmetic of the network: auto or f32.
+    #[arg(long, default_value_t)]
+    pub(crate) precision: Precision,
+    /// Where detection says positive: sensitivity95 or specificity95.
+    #[arg(long, default_value_t)]
+    pub(crate) operating_point: OperatingPoint,
+    /// Radiographs analysed at a time. Default: all processors.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+}
+
+impl PipelineArguments {
+    pub(crate) fn build(&self) -> Result<Pipeline> {
+        let mut options = PipelineOptions::default();
+        options.models = self.models.clone();
+        options.fusion = self.fusion;
+        if let Some(n) = self.threads {
+            options.threads = n.into();
+        }
+        Pipeline::new(&options)
+    }
+
+    pub(crate) fn run_options(&self) -> RunOptions {
+        let mut options = RunOptions::default();
+        options.views = self.views;
+        options.precision = self.precision;
+        options.operating_point = self.operating_point;
+        options
+    }
+}
+
+/// Measure a model on a labelled folder (catalog.csv, images/, lung/, infection/).
+///
+/// Writes predictions in the form of `analyze` and prints figures. A model's metadata says which patients it was trained
+/// on: figures on those are marked IN-SAMPLE and end with exit status 2 unless --allow-in-sample is given.
+#[derive(Debug, Args)]
+pub(crate) struct Evaluate {
+    /// The labelled folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// `fold=K` for one cross-validation fold, or `all`.
+    #[arg(long, default_value = "all")]
+    pub(crate) split: String,
+    /// Hide a part of every image first: lungs, outside (all but the lungs) or border. Shows how much of the detection
+    /// does not come from the lungs.
+    #[arg(long, value_parser = ["lungs", "outside", "border"])]
+    pub(crate) occlude: Option<String>,
+    /// Folder for the predictions.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Accept figures on patients that the model was trained on.
+    #[arg(long)]
+    pub(crate) allow_in_sample: bool,
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArguments,
+    /// Print no progress.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+/// Look into a model, take it out, or time it.
+#[derive(Debug, Args)]
+pub(crate) struct ModelArguments {
+    #[command(subcommand)]
+    pub(crate) command: ModelCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Print a model's description: input, outputs, thresholds, calibration, training, terms of use.
+    Inspect {
+        /// Model file. Default: the bundled model.
+        file: Option<PathBuf>,
+    },
+    /// Write the bundled model as an ONNX file with f32 weights, for other engines.
+    Extract {
+        /// File to write.
+        #[arg(long)]
+        out: PathBuf,
+        /// Model file. Default: the bundled model.
+        file: Option<PathBuf>,
+    },
+    /// Time the network alone.
+    Bench {
+        /// Model file. Default: the bundled model.
+        file: Option<PathBuf>,
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+        threads: u16,
+        /// Timed runs, after three that are not.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        runs: u32,
+        /// Arithmetic: auto or f32.
+        #[arg(long, default_value_t)]
+        precision: Precision,
+        /// Input tensor as little-endian f32 in the model's layout. Default: a fixed pattern.
+        #[arg(long, value_name = "X.f32")]
+        input: Option<PathBuf>,
+        /// Write the output tensors, one after the other, as little-endian f32.
+        #[arg(long, value_name = "Y.f32")]
+        output: Option<PathBuf>,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Write a synthetic chest radiograph of known ground truth, for demos and tests without patient data.
+///
+/// Beside FILE go its masks: STEM.lung.png (1 right, 2 left) and STEM.infection.png (1 opacity).
+#[derive(Debug, Args)]
+pub(crate) struct PhantomArguments {
+    /// PNG (16 bit) or, with --dicom, a DICOM object.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Write a DX image object.
+    #[arg(long)]
+    pub(crate) dicom: bool,
+    /// Width and height in pixels.
+    #[arg(long, default_value_t = 1024, value_name = "N", value_parser = clap::value_parser!(u32).range(64..=8192))]
+    pub(crate) size: u32,
+    /// Variation of anatomy and noise.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}

@@ -1,0 +1,118 @@
+//! Inputs and where their results go.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use covmap_core::{Error, Result};
+
+/// Endings that are taken from a folder without a look inside.
+const ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "tif", "tiff", "dcm", "dicom"];
+
+/// One input file and the path of its results without their endings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Input {
+    pub(crate) path: PathBuf,
+    pub(crate) stem: PathBuf,
+}
+
+/// Lists the files of `inputs` in a stable order. Folders give what looks like an image; files are taken as named, so
+/// that one that cannot be read is reported instead of skipped. The folder `out` is never an input.
+pub(crate) fn collect(inputs: &[PathBuf], out: &Path, recursive: bool) -> Result<Vec<Input>> {
+    let out_real = out.canonicalize().ok();
+    let mut found: Vec<(PathBuf, PathBuf)> = Vec::new();
+    for input in inputs {
+        if input.is_dir() {
+            let before = found.len();
+            walk(input, input, recursive, out_real.as_deref(), &mut found)?;
+            if found.len() == before {
+                let hint = if recursive { "" } else { " (folders within it are read with --recursive)" };
+                return Err(Error::Parameter(format!("{}: no image in this folder{hint}", input.display())));
+            }
+        } else {
+            found.push((input.clone(), PathBuf::from(input.file_name().unwrap_or(input.as_os_str()))));
+        }
+    }
+    Ok(name(found, out))
+}
+
+fn walk(root: &Path, folder: &Path, recursive: bool, out: Option<&Path>, found: &mut Vec<(PathBuf, PathBuf)>) -> Result<()> {
+    let listing = std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
+    let mut paths = listing.map(|e| e.map(|e| e.path())).collect::<std::io::Result<Vec<_>>>().map_err(|e| Error::io(folder, e))?;
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            if recursive && !path.is_symlink() && path.canonicalize().ok().as_deref() != out {
+                walk(root, &path, recursive, out, found)?;
+            }
+        } else if looks_like_an_image(&path) {
+            let relative = path.strip_prefix(root).unwrap_or(&path).to_owned();
+            found.push((path, relative));
+        }
+    }
+    Ok(())
+}
+
+fn looks_like_an_image(path: &Path) -> bool {
+    match path.extension() {
+        Some(e) => ENDINGS.iter().any(|k| e.eq_ignore_ascii_case(k)) || e.to_string_lossy().bytes().all(|b| b.is_ascii_digit()),
+        None => covmap_core::radiograph::looks_readable(path),
+    }
+}
+
+/// Results take the input's stem; where two would collide, the whole file name.
+fn name(found: Vec<(PathBuf, PathBuf)>, out: &Path) -> Vec<Input> {
+    let mut uses: HashMap<PathBuf, usize> = HashMap::new();
+    for (_, relative) in &found {
+        *uses.entry(relative.with_extension("")).or_default() += 1;
+    }
+    let mut taken: HashMap<PathBuf, usize> = HashMap::new();
+    found
+        .into_iter()
+        .map(|(path, relative)| {
+            // UIDs end in numbers that are no extension.
+            let numeric = relative.extension().is_some_and(|e| e.to_string_lossy().bytes().all(|b| b.is_ascii_digit()));
+            let short = relative.with_extension("");
+            let mut stem = if numeric || uses[&short] > 1 { relative } else { short };
+            let n = taken.entry(stem.clone()).or_default();
+            *n += 1;
+            if *n > 1 {
+                stem = crate::output::with_ending(&stem, &n.to_string());
+            }
+            Input { path, stem: out.join(stem) }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stems(files: &[&str]) -> Vec<String> {
+        let found = files.iter().map(|f| (PathBuf::from(f), PathBuf::from(f))).collect();
+        name(found, Path::new("out")).into_iter().map(|i| i.stem.display().to_string()).collect()
+    }
+
+    #[test]
+    fn collisions_keep_the_extension() {
+        assert_eq!(stems(&["a.dcm", "a.png", "b.png", "c/a.png"]), ["out/a.dcm", "out/a.png", "out/b", "out/c/a"]);
+        assert_eq!(stems(&["1.2.840.1", "1.2.840.2"]), ["out/1.2.840.1", "out/1.2.840.2"]);
+        assert_eq!(stems(&["a.png", "a.png"]), ["out/a.png", "out/a.png.2"]);
+    }
+
+    #[test]
+    fn folders_are_listed_in_order_and_the_results_folder_is_skipped() {
+        let root = tempfile::tempdir().unwrap();
+        let out = root.path().join("out");
+        std::fs::create_dir_all(root.path().join("sub")).unwrap();
+        std::fs::create_dir_all(&out).unwrap();
+        for f in ["b.png", "a.JPG", "notes.txt", "sub/c.dcm", "out/old.png"] {
+            std::fs::write(root.path().join(f), b"x").unwrap();
+        }
+        let list = |recursive| -> Vec<PathBuf> {
+            let found = collect(&[root.path().to_owned()], &out, recursive).unwrap();
+            found.into_iter().map(|i| i.stem.strip_prefix(&out).unwrap().to_owned()).collect()
+        };
+        assert_eq!(list(false), [PathBuf::from("a"), "b".into()]);
+        assert_eq!(list(true), [PathBuf::from("a"), "b".into(), "sub/c".into()]);
+    }
+}

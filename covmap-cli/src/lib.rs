@@ -1,0 +1,57 @@
+//! The `covmap` command as a function: the binary and the Python wheel call the same [`run`].
+
+mod analyze;
+mod args;
+mod evaluate;
+mod inputs;
+mod model;
+mod output;
+mod phantom;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+use covmap_core::{Error, ErrorKind};
+
+use args::{Arguments, Command};
+
+/// All inputs were analysed.
+pub const OK: u8 = 0;
+/// Some inputs failed.
+pub const SOME_FAILED: u8 = 1;
+/// The command itself was wrong.
+pub const USAGE: u8 = 2;
+
+/// Runs the command and returns its exit status; `args` starts with the program's name.
+pub fn run<I, T>(args: I) -> u8
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let arguments = match Arguments::try_parse_from(args) {
+        Ok(a) => a,
+        Err(e) => {
+            // Help and version are answers, not errors. A closed standard output is nobody's fault.
+            let _ = e.print();
+            return if e.use_stderr() { USAGE } else { OK };
+        }
+    };
+    let result = match arguments.command {
+        Command::Analyze(a) => analyze::run(&a),
+        Command::Evaluate(a) => evaluate::run(&a),
+        Command::Model(a) => model::run(&a),
+        Command::Phantom(a) => phantom::run(&a),
+    };
+    result.unwrap_or_else(|e| {
+        eprintln!("covmap: {e}");
+        match e.kind() {
+            ErrorKind::Parameter | ErrorKind::Model => USAGE,
+            _ => SOME_FAILED,
+        }
+    })
+}
+
+/// A mistake in how the command was called.
+fn usage(text: impl Into<String>) -> Error {
+    Error::Parameter(text.into())
+}

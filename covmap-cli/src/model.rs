@@ -1,0 +1,129 @@
+//! `covmap model`: look into a model, take it out, or time it.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use covmap_core::{Error, Model, ModelOptions, Precision, Result, RunOptions};
+use serde_json::json;
+
+use crate::args::{ModelArguments, ModelCommand};
+use crate::{OK, output, usage};
+
+pub(crate) fn run(a: &ModelArguments) -> Result<u8> {
+    match &a.command {
+        ModelCommand::Inspect { file } => inspect(&open(file.as_deref(), 1)?),
+        ModelCommand::Extract { out, file } => output::write(out, &open(file.as_deref(), 1)?.extract()?)?,
+        ModelCommand::Bench { file, threads, runs, precision, input, output, json } => {
+            if !matches!(precision, Precision::Auto | Precision::F32) {
+                return Err(usage(format!("precision {precision} is not available in this version; f32 and auto are")));
+            }
+            let model = open(file.as_deref(), (*threads).into())?;
+            bench(&model, &Bench { threads: (*threads).into(), runs: *runs, input: input.clone(), output: output.clone(), json: *json })?;
+        }
+    }
+    Ok(OK)
+}
+
+fn open(file: Option<&Path>, threads: usize) -> Result<Model> {
+    let mut options = ModelOptions::default();
+    options.threads = threads;
+    match file {
+        Some(path) => Model::open(path, &options),
+        None => Model::bundled(&options),
+    }
+}
+
+fn inspect(model: &Model) {
+    let s = model.spec();
+    let place = model.path().map_or("bundled".to_owned(), |p| p.display().to_string());
+    println!("{} ({place})", s.name);
+    println!("  sha256      {}", model.sha256());
+    println!("  stored      {:.2} MB", model.stored_bytes() as f64 / 1e6);
+    println!(
+        "  input       {} x {} x {}, {}, {:?}",
+        s.input.channels, s.input.size[0], s.input.size[1], s.input.layout, s.input.normalisation
+    );
+    for o in &s.outputs {
+        let channels: Vec<&str> = o.channels.iter().map(|c| c.as_str()).collect();
+        println!("  output      {}: {} ({})", o.tensor, channels.join(", "), o.activation);
+    }
+    println!("  thresholds  infection {}, lungs {}", s.thresholds.infection, s.thresholds.lungs);
+    match &s.calibration {
+        Some(c) => {
+            let knots: Vec<String> = c.brixia.knots.iter().map(|[x, y]| format!("{x:.3} -> {y:.2}")).collect();
+            println!("  brixia      zone score from the zone's {}: {}", c.brixia.feature, knots.join(", "));
+            let d = &c.detection;
+            println!("  detection   sensitivity95 at {:.4}, specificity95 at {:.4}", d.sensitivity95, d.specificity95);
+        }
+        None => println!("  calibration none: no Brixia estimate; detection by the paper's rule (any pixel)"),
+    }
+    if let Some(t) = &s.training {
+        println!("  training    {}", t.note);
+        println!("  saw         {} patient groups of folds {:?}", t.groups.len(), t.folds);
+        println!("  licence     {}", t.license);
+        for (key, value) in &t.record {
+            println!("  {key:<11} {value}");
+        }
+    }
+}
+
+struct Bench {
+    threads: usize,
+    runs: u32,
+    input: Option<PathBuf>,
+    output: Option<PathBuf>,
+    json: bool,
+}
+
+/// Runs of the network before timing starts.
+const WARM_UP: u32 = 3;
+
+fn bench(model: &Model, b: &Bench) -> Result<()> {
+    let spec = &model.spec().input;
+    let count = spec.size[0] * spec.size[1] * spec.channels;
+    let values = match &b.input {
+        Some(path) => read_floats(path)?,
+        None => (0..count).map(|i| ((i * 7919 % 1009) as f32 / 504.5) - 1.0).collect(),
+    };
+    let options = RunOptions::default();
+    let mut times = Vec::new();
+    let mut outputs = Vec::new();
+    for i in 0..WARM_UP + b.runs {
+        let start = Instant::now();
+        outputs = model.run_raw(&values, &options, b.threads > 1)?;
+        if i >= WARM_UP {
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    let median = times[times.len() / 2];
+    if let Some(path) = &b.output {
+        let bytes: Vec<u8> = outputs.iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
+        output::write(path, &bytes)?;
+    }
+    if b.json {
+        println!(
+            "{}",
+            json!({ "model": model.spec().name, "sha256": model.sha256(), "threads": b.threads, "runs": b.runs, "precision": "f32",
+                "median_ms": median, "min_ms": times[0], "max_ms": times[times.len() - 1] })
+        );
+    } else {
+        println!(
+            "{}: median {median:.1} ms of {} runs ({:.1} to {:.1}), {} thread(s)",
+            model.spec().name,
+            b.runs,
+            times[0],
+            times[times.len() - 1],
+            b.threads
+        );
+    }
+    Ok(())
+}
+
+fn read_floats(path: &Path) -> Result<Vec<f32>> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    if bytes.len() % 4 != 0 {
+        return Err(usage(format!("{}: {} bytes are no whole number of 32-bit floats", path.display(), bytes.len())));
+    }
+    Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+}
