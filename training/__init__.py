@@ -1,0 +1,1 @@
+"""Training of covmap's networks: data, augmentation, optimisation, calibration and export of the bundled weights."""

@@ -1,0 +1,89 @@
+"""The labelled folder (its README describes it): rows, images and masks at the size training needs."""
+import csv
+import hashlib
+import os
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+LUNGS = "lungs_with_retrocardiac"      # the product's convention: behind the heart
+FIELDS = "lung_fields_without_heart"   # Shenzhen's convention: a head of its own, never mixed
+
+
+@dataclass
+class Row:
+    """One catalogue row; `text` keeps every column as published."""
+    id: str
+    source: str
+    group: str
+    fold: int
+    finding: str
+    license: str
+    lung_mask: str
+    outlined: bool
+    text: dict = field(repr=False)
+
+    @property
+    def no_derivatives(self):
+        return "ND" in self.license.upper().replace("-", " ").split()
+
+    @property
+    def brixia(self):
+        """Scores of the senior reader, zones A to F (0..3 each), or None."""
+        return [float(self.text[f"brixia_S_{z}"]) for z in "ABCDEF"] if self.text["brixia_S_Global"] else None
+
+
+def load(data):
+    rows = []
+    with open(os.path.join(data, "catalog.csv"), newline="") as f:
+        for r in csv.DictReader(f):
+            rows.append(Row(r["id"], r["source"], r["group"], int(r["fold"]), r["finding"], r["license"],
+                            r["lung_mask"], bool(r["infection_mask"]), r))
+    return rows
+
+
+def fingerprint(data, rows):
+    """SHA-256 over the rows used and the bytes of their images and masks."""
+    h = hashlib.sha256()
+    for r in sorted(rows, key=lambda r: r.id):
+        h.update(repr(sorted(r.text.items())).encode())
+        for kind, ext in (("images", "jpg"), ("lung", "png"), ("infection", "png")):
+            path = os.path.join(data, kind, f"{r.id}.{ext}")
+            if os.path.exists(path):
+                with open(path, "rb") as f:
+                    h.update(f.read())
+    return h.hexdigest()
+
+
+def image(data, row, size=None):
+    im = Image.open(os.path.join(data, "images", row.id + ".jpg")).convert("L")
+    return np.asarray(im.resize((size, size), Image.BILINEAR) if size else im)
+
+
+def mask(data, row, kind, size=None):
+    im = Image.open(os.path.join(data, kind, row.id + ".png")).convert("L")
+    return np.asarray(im.resize((size, size), Image.NEAREST) if size else im)
+
+
+def sides(lung):
+    """A lung mask split into (patient's right, left, known): right lies on the left of a frontal image.
+
+    Masks that name sides (100, 200) are taken at their word; others by the centres of their two large parts. Where the
+    lungs touch or one is missing the sides stay unknown and only their union teaches.
+    """
+    from scipy import ndimage
+    if set(np.unique(lung)) <= {0, 100, 200}:
+        return lung == 100, lung == 200, True
+    labels, n = ndimage.label(lung > 50)
+    if n < 2:
+        return lung > 50, np.zeros_like(lung, bool), False
+    areas = ndimage.sum_labels(np.ones_like(labels), labels, range(1, n + 1))
+    order = np.argsort(areas)[::-1]
+    if areas[order[1]] < 0.2 * areas[order[0]]:
+        return lung > 50, np.zeros_like(lung, bool), False
+    a, b = (labels == order[0] + 1), (labels == order[1] + 1)
+    centre = [ndimage.center_of_mass(m)[1] for m in (a, b)]
+    if abs(centre[0] - centre[1]) < 0.15 * lung.shape[1]:
+        return lung > 50, np.zeros_like(lung, bool), False
+    return (a, b, True) if centre[0] < centre[1] else (b, a, True)

@@ -1,0 +1,36 @@
+"""The paper's hybrid loss, focal + Dice, per output channel and over the labels that are known."""
+import torch
+import torch.nn.functional as F
+
+
+def focal(logit, target, gamma=1.0):
+    """Mean focal loss per (image, channel)."""
+    bce = F.binary_cross_entropy_with_logits(logit, target, reduction="none")
+    p_true = torch.exp(-bce)
+    return ((1 - p_true) ** gamma * bce).mean((2, 3))
+
+
+def dice(logit, target, known):
+    """Soft Dice loss per channel over the images where it is known (a batch Dice: empty maps do not blow up)."""
+    p = logit.sigmoid() * known[..., None, None]
+    t = target * known[..., None, None]
+    overlap = (p * t).sum((0, 2, 3))
+    return 1 - (2 * overlap + 1) / (p.sum((0, 2, 3)) + t.sum((0, 2, 3)) + 1)
+
+
+def hybrid(logit, target, weight, channels):
+    """2 x focal + Dice, averaged over `channels`; `weight` (N,C) is 0 where the label is unknown."""
+    total = logit.new_zeros(())
+    each = focal(logit, target)
+    known = (weight > 0).float()
+    overlap = dice(logit, target, known)
+    for c in channels:
+        w = weight[:, c]
+        if w.sum() > 0:
+            total = total + 2 * (each[:, c] * w).sum() / w.sum().clamp_min(1) + overlap[c]
+    return total
+
+
+def union(logit, target):
+    """Union of two side channels as one logit and target, for masks whose sides are unknown."""
+    return torch.logsumexp(logit, 1, keepdim=True), target.amax(1, keepdim=True)
