@@ -1,0 +1,1 @@
+//! Holds the examples of `examples/rust/examples/`.
