@@ -97,6 +97,7 @@ pub(crate) struct PipelineArguments {
 
 impl PipelineArguments {
     pub(crate) fn build(&self) -> Result<Pipeline> {
+        self.precision.require_available()?;
         let mut options = PipelineOptions::default();
         options.models = self.models.clone();
         options.fusion = self.fusion;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use covmap_core::{Error, Model, ModelOptions, Precision, Result, RunOptions};
+use covmap_core::{Error, Model, ModelOptions, Result, RunOptions};
 use serde_json::json;
 
 use crate::args::{ModelArguments, ModelCommand};
@@ -14,9 +14,7 @@ pub(crate) fn run(a: &ModelArguments) -> Result<u8> {
         ModelCommand::Inspect { file } => inspect(&open(file.as_deref(), 1)?),
         ModelCommand::Extract { out, file } => output::write(out, &open(file.as_deref(), 1)?.extract()?)?,
         ModelCommand::Bench { file, threads, runs, precision, input, output, json } => {
-            if !matches!(precision, Precision::Auto | Precision::F32) {
-                return Err(usage(format!("precision {precision} is not available in this version; f32 and auto are")));
-            }
+            precision.require_available()?;
             let model = open(file.as_deref(), (*threads).into())?;
             bench(&model, &Bench { threads: (*threads).into(), runs: *runs, input: input.clone(), output: output.clone(), json: *json })?;
         }

@@ -9,7 +9,12 @@ use covmap_core::{Error, Result};
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
-    let mut file = tempfile::Builder::new().prefix(".covmap-").tempfile_in(folder).map_err(|e| Error::io(folder, e))?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".covmap-");
+    // Results are ordinary files: the umask decides who reads them.
+    #[cfg(unix)]
+    let builder = builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder).map_err(|e| Error::io(folder, e))?;
     file.write_all(bytes).map_err(|e| Error::io(path, e))?;
     file.persist(path).map_err(|e| Error::io(path, e.error))?;
     Ok(())

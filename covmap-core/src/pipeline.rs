@@ -14,7 +14,7 @@ use crate::lung::{LungMask, LungProbability};
 use crate::preprocess::{Geometry, Preprocess};
 use crate::quality::Quality;
 use crate::radiograph::View;
-use crate::run::{Precision, Stage, Views};
+use crate::run::{Stage, Views};
 use crate::severity::Severity;
 use crate::{Error, Radiograph, ReadOptions, Result, RunOptions};
 
@@ -148,9 +148,7 @@ impl Pipeline {
     /// # Errors
     /// As [`Pipeline::analyze`]; `Cancelled`; `Parameter` for a precision that this build does not have.
     pub fn analyze_with(&self, radiograph: &Radiograph, options: &RunOptions) -> Result<Analysis> {
-        if !matches!(options.precision, Precision::Auto | Precision::F32) {
-            return Err(Error::Parameter(format!("precision {} is not available in this version; f32 and auto are", options.precision)));
-        }
+        options.precision.require_available()?;
         options.enter(Stage::Quality)?;
         let mut quality = Quality::assess(radiograph);
         let (infections, lungs, geometry) = self.predict(radiograph, options)?;

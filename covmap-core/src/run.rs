@@ -93,6 +93,19 @@ named! {
     } default Auto
 }
 
+impl Precision {
+    /// Refuses what this version does not have.
+    ///
+    /// # Errors
+    /// `Parameter` for bf16 and int8.
+    pub fn require_available(self) -> Result<()> {
+        match self {
+            Precision::Auto | Precision::F32 => Ok(()),
+            _ => Err(Error::Parameter(format!("precision {self} is not available in this version; f32 and auto are"))),
+        }
+    }
+}
+
 named! {
     /// Where detection says positive.
     OperatingPoint: "operating point" {
