@@ -3,20 +3,19 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::Path;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use covmap_core::pipeline::ModelIdentity;
 use covmap_core::render::{self, OverlayOptions};
 use covmap_core::{Analysis, Error, Pipeline, Radiograph, ReadOptions, Result, report};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::args::Analyze;
 use crate::inputs::{self, Input};
-use crate::{OK, SOME_FAILED, output, usage};
-
-/// Endings of the files that one analysis writes, the JSON last: where it stands, the others do.
-const ENDINGS: [&str; 4] = ["overlay.png", "infection.png", "lung.png", "json"];
+use crate::output::{self, RESULTS};
+use crate::{OK, SOME_FAILED, usage};
 
 pub(crate) fn run(a: &Analyze) -> Result<u8> {
     if !(0.0..=1.0).contains(&a.opacity) {
@@ -30,7 +29,7 @@ pub(crate) fn run(a: &Analyze) -> Result<u8> {
     let mut log = Log::new(a, &pipeline, started);
     let finished = if a.resume { log.finished_before(&a.out) } else { BTreeMap::new() };
     let (done, todo): (Vec<Input>, Vec<Input>) =
-        inputs.into_iter().partition(|i| finished.contains_key(&key(&i.path)) && complete(&i.stem));
+        inputs.into_iter().partition(|i| finished.get(&key(&i.path)).is_some_and(|before| complete(i, before)));
     log.files.extend(done.iter().filter_map(|i| finished.get(&key(&i.path)).cloned()));
     let bar = progress(todo.len(), a.quiet || a.json);
     let mut overlay = OverlayOptions::default();
@@ -70,12 +69,13 @@ pub(crate) fn run(a: &Analyze) -> Result<u8> {
             }
         }
         bar.inc(1);
+        log.save_at_times(&a.out, began)?;
         if stopped {
             break;
         }
     }
     bar.finish_and_clear();
-    log.write(&a.out, began)?;
+    log.save(&a.out, began)?;
     if !a.quiet && !a.json {
         let skipped = if done.is_empty() { String::new() } else { format!(", {} finished earlier", done.len()) };
         println!("{} analysed, {failed} failed{skipped}; results in {}", log.analysed, a.out.display());
@@ -109,7 +109,7 @@ pub(crate) fn write_results(radiograph: &Radiograph, analysis: &Analysis, input:
         render::encode_grey(lungs)?,
         format!("{json:#}\n").into_bytes(),
     ];
-    for (ending, bytes) in ENDINGS.iter().zip(&files) {
+    for (ending, bytes) in RESULTS.iter().zip(&files) {
         output::write(&output::with_ending(&input.stem, ending), bytes)?;
     }
     Ok(json)
@@ -151,8 +151,14 @@ fn key(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn complete(stem: &Path) -> bool {
-    ENDINGS.iter().all(|e| output::with_ending(stem, e).exists())
+/// Whether the results of `input` stand and were made of what it holds now.
+fn complete(input: &Input, before: &Value) -> bool {
+    let hash = || -> std::io::Result<String> {
+        let mut hasher = Sha256::new();
+        std::io::copy(&mut std::fs::File::open(&input.path)?, &mut hasher)?;
+        Ok(format!("{:x}", hasher.finalize()))
+    };
+    RESULTS.iter().all(|e| output::with_ending(&input.stem, e).exists()) && hash().is_ok_and(|h| before["sha256"] == *h)
 }
 
 /// The record of the run, `run.json`: the one place for times, so that results stay identical from run to run.
@@ -160,6 +166,8 @@ struct Log {
     head: Value,
     files: Vec<Value>,
     analysed: usize,
+    /// When the record was last written, and how long that took.
+    saved: Option<(Instant, Duration)>,
 }
 
 impl Log {
@@ -178,7 +186,7 @@ impl Log {
             },
             "started_unix": seconds,
         });
-        Log { head, files: Vec::new(), analysed: 0 }
+        Log { head, files: Vec::new(), analysed: 0, saved: None }
     }
 
     /// Entries that an earlier run of the same version, models and options finished in `out`, by input path.
@@ -194,7 +202,7 @@ impl Log {
 
     fn succeeded(&mut self, input: &Input, finished: &Finished) {
         self.analysed += 1;
-        let outputs: Vec<String> = ENDINGS.iter().map(|e| key(&output::with_ending(&input.stem, e))).collect();
+        let outputs: Vec<String> = RESULTS.iter().map(|e| key(&output::with_ending(&input.stem, e))).collect();
         self.files.push(json!({
             "input": key(&input.path), "sha256": finished.sha256, "status": "ok", "outputs": outputs, "ms": finished.milliseconds,
         }));
@@ -204,9 +212,21 @@ impl Log {
         self.files.push(json!({ "input": key(&input.path), "status": "failed", "kind": format!("{:?}", error.kind()), "error": text }));
     }
 
-    fn write(&mut self, out: &Path, began: Instant) -> Result<()> {
+    /// Keeps the record current, so that a run that is killed can be resumed, at a cost that stays small in long runs.
+    fn save_at_times(&mut self, out: &Path, began: Instant) -> Result<()> {
+        let due = |(at, took): (Instant, Duration)| at.elapsed() >= (20 * took).max(Duration::from_secs(1));
+        if self.saved.is_none_or(due) { self.save(out, began) } else { Ok(()) }
+    }
+
+    fn save(&mut self, out: &Path, began: Instant) -> Result<()> {
+        let start = Instant::now();
         self.head["ms"] = json!(began.elapsed().as_millis());
         self.head["files"] = Value::Array(std::mem::take(&mut self.files));
-        output::write(&out.join("run.json"), format!("{:#}\n", self.head).as_bytes())
+        output::write(&out.join("run.json"), format!("{:#}\n", self.head).as_bytes())?;
+        if let Value::Array(files) = self.head["files"].take() {
+            self.files = files;
+        }
+        self.saved = Some((Instant::now(), start.elapsed()));
+        Ok(())
     }
 }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use covmap_core::render::Colormap;
-use covmap_core::{Fusion, OperatingPoint, Pipeline, PipelineOptions, Precision, Result, RunOptions, Views};
+use covmap_core::{Error, Fusion, OperatingPoint, Pipeline, PipelineOptions, Precision, Result, RunOptions, Views};
+
+use crate::usage;
 
 /// COVID-19 infection maps from chest radiographs.
 ///
@@ -104,7 +106,11 @@ impl PipelineArguments {
         if let Some(n) = self.threads {
             options.threads = n.into();
         }
-        Pipeline::new(&options)
+        // A model file that cannot be read is a wrong argument, not a failed input.
+        Pipeline::new(&options).map_err(|e| match e {
+            Error::Io { .. } => usage(e.to_string()),
+            other => other,
+        })
     }
 
     pub(crate) fn run_options(&self) -> RunOptions {
@@ -135,6 +141,9 @@ pub(crate) struct Evaluate {
     /// Folder for the predictions.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Also write the figures as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
     /// Accept figures on patients that the model was trained on.
     #[arg(long)]
     pub(crate) allow_in_sample: bool,

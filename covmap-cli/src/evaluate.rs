@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 
 use covmap_core::render::OverlayOptions;
 use covmap_core::{Analysis, Pipeline, Radiograph, Result, RunOptions};
+use serde_json::{Map, Value, json};
 
 use crate::analyze::{progress, write_results};
 use crate::args::Evaluate;
 use crate::inputs::Input;
-use crate::{OK, SOME_FAILED, USAGE, usage};
+use crate::{OK, SOME_FAILED, USAGE, output, usage};
 use catalog::Row;
 use figures::{Case, Figures};
 use occlusion::Occlusion;
@@ -62,8 +63,16 @@ pub(crate) fn run(a: &Evaluate) -> Result<u8> {
         a.split,
         a.occlude.as_ref().map_or(String::new(), |o| format!(", {o} hidden"))
     );
-    for (name, value, n) in figures.table(occlusion.is_some()) {
+    let table = figures.table(occlusion.is_some());
+    for (name, value, n) in &table {
         println!("{name:46} {:>8}  n={n}{mark}", value.map_or("-".into(), |v| format!("{v:.4}")));
+    }
+    if let Some(path) = &a.json {
+        let figures: Map<String, Value> = table.into_iter().map(|(name, value, n)| (name, json!({ "value": value, "n": n }))).collect();
+        let report = json!({
+            "split": a.split, "occlude": a.occlude, "images": rows.len(), "failed": failed, "in_sample": in_sample, "figures": figures,
+        });
+        output::write(path, format!("{report:#}\n").as_bytes())?;
     }
     if in_sample > 0 {
         eprintln!("covmap: {in_sample} of these images belong to patients that the model was trained on");

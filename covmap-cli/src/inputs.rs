@@ -1,9 +1,12 @@
 //! Inputs and where their results go.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use covmap_core::{Error, Result};
+
+use crate::output::{RESULTS, with_ending};
+use crate::usage;
 
 /// Endings that are taken from a folder without a look inside.
 const ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "tif", "tiff", "dcm", "dicom"];
@@ -32,7 +35,9 @@ pub(crate) fn collect(inputs: &[PathBuf], out: &Path, recursive: bool) -> Result
             found.push((input.clone(), PathBuf::from(input.file_name().unwrap_or(input.as_os_str()))));
         }
     }
-    Ok(name(found, out))
+    let inputs = name(found, out);
+    refuse_to_overwrite(&inputs)?;
+    Ok(inputs)
 }
 
 fn walk(root: &Path, folder: &Path, recursive: bool, out: Option<&Path>, found: &mut Vec<(PathBuf, PathBuf)>) -> Result<()> {
@@ -59,24 +64,36 @@ fn looks_like_an_image(path: &Path) -> bool {
     }
 }
 
-/// Results take the input's stem; where two would collide, the whole file name.
+/// Refuses a folder for the results where one of them would replace an input.
+fn refuse_to_overwrite(inputs: &[Input]) -> Result<()> {
+    let read: HashSet<PathBuf> = inputs.iter().filter_map(|i| i.path.canonicalize().ok()).collect();
+    for result in inputs.iter().flat_map(|i| RESULTS.map(|ending| with_ending(&i.stem, ending))) {
+        if result.canonicalize().is_ok_and(|r| read.contains(&r)) {
+            return Err(usage(format!("{}: a result would overwrite this input; choose another --out", result.display())));
+        }
+    }
+    Ok(())
+}
+
+/// Results take the input's stem; where two would collide, or meet the record of the run, the whole file name.
 fn name(found: Vec<(PathBuf, PathBuf)>, out: &Path) -> Vec<Input> {
-    let mut uses: HashMap<PathBuf, usize> = HashMap::new();
+    let record = PathBuf::from("run");
+    let mut uses = HashMap::from([(record.clone(), 1)]);
     for (_, relative) in &found {
         *uses.entry(relative.with_extension("")).or_default() += 1;
     }
-    let mut taken: HashMap<PathBuf, usize> = HashMap::new();
+    let mut taken = HashSet::from([record]);
     found
         .into_iter()
         .map(|(path, relative)| {
             // UIDs end in numbers that are no extension.
             let numeric = relative.extension().is_some_and(|e| e.to_string_lossy().bytes().all(|b| b.is_ascii_digit()));
             let short = relative.with_extension("");
-            let mut stem = if numeric || uses[&short] > 1 { relative } else { short };
-            let n = taken.entry(stem.clone()).or_default();
-            *n += 1;
-            if *n > 1 {
-                stem = crate::output::with_ending(&stem, &n.to_string());
+            let wanted = if numeric || uses[&short] > 1 { relative } else { short };
+            let (mut stem, mut n) = (wanted.clone(), 1);
+            while !taken.insert(stem.clone()) {
+                n += 1;
+                stem = with_ending(&wanted, &n.to_string());
             }
             Input { path, stem: out.join(stem) }
         })
@@ -97,6 +114,8 @@ mod tests {
         assert_eq!(stems(&["a.dcm", "a.png", "b.png", "c/a.png"]), ["out/a.dcm", "out/a.png", "out/b", "out/c/a"]);
         assert_eq!(stems(&["1.2.840.1", "1.2.840.2"]), ["out/1.2.840.1", "out/1.2.840.2"]);
         assert_eq!(stems(&["a.png", "a.png"]), ["out/a.png", "out/a.png.2"]);
+        assert_eq!(stems(&["a.png", "a.png", "a.png.2"]), ["out/a.png", "out/a.png.2", "out/a.png.2.2"]);
+        assert_eq!(stems(&["run.png", "run", "sub/run.png"]), ["out/run.png", "out/run.2", "out/sub/run"]);
     }
 
     #[test]

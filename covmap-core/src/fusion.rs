@@ -145,6 +145,15 @@ impl InfectionMap {
         &self.probability
     }
 
+    /// The same probability brought to native resolution, 0..1, rows x columns of the radiograph; not gated.
+    pub fn native_probability(&self) -> Array2<f32> {
+        let (rows, columns) = self.bytes.dim();
+        let (h, w) = self.probability.map().dim();
+        let mut native = Array2::zeros((rows, columns));
+        simd::upsample(slice(self.probability.map()), (w, h), slice_mut(&mut native), (columns, rows));
+        native
+    }
+
     /// 1 where infected, rows x columns of the radiograph.
     pub fn mask(&self) -> Array2<u8> {
         self.bytes.mapv(|b| u8::from(b >= 128))

@@ -1,6 +1,6 @@
 //! The ONNX file itself: parsing, metadata, and half-precision weights widened to f32.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use half::f16;
 use prost::Message;
@@ -21,22 +21,32 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ModelProto> {
 /// plain weights. Exact: every half is a float.
 pub(crate) fn widen(proto: &mut ModelProto) -> Result<()> {
     let Some(graph) = proto.graph.as_mut() else { return Ok(()) };
-    let casts: HashMap<String, String> = graph
-        .node
+    let halves: HashMap<String, usize> = graph
+        .initializer
         .iter()
-        .filter(|n| is_cast_to_float(n))
-        .filter_map(|n| Some((n.input.first()?.clone(), n.output.first()?.clone())))
+        .enumerate()
+        // Elsewhere than in `raw_data` the engine reads them itself.
+        .filter(|(_, t)| t.data_type == DataType::Float16 as i32 && t.int32_data.is_empty())
+        .map(|(i, t)| (t.name.clone(), i))
         .collect();
+    // Several Casts may widen one initializer, and other nodes may take it as it is.
     let mut widened = Vec::new();
-    for tensor in &mut graph.initializer {
-        if tensor.data_type == DataType::Float16 as i32
-            && let Some(name) = casts.get(&tensor.name)
+    let mut replaced = HashSet::new();
+    for node in graph.node.iter().filter(|n| is_cast_to_float(n)) {
+        if let (Some(from), Some(to)) = (node.input.first(), node.output.first())
+            && let Some(i) = halves.get(from)
         {
-            widened.push(std::mem::replace(&mut tensor.name, name.clone()));
-            widen_tensor(tensor)?;
+            let mut tensor = graph.initializer[*i].clone();
+            tensor.name.clone_from(to);
+            widen_tensor(&mut tensor)?;
+            widened.push(tensor);
+            replaced.insert(from.clone());
         }
     }
-    graph.node.retain(|n| !(is_cast_to_float(n) && n.input.first().is_some_and(|i| widened.contains(i))));
+    graph.node.retain(|n| !(is_cast_to_float(n) && n.input.first().is_some_and(|i| replaced.contains(i))));
+    let used: HashSet<&String> = graph.node.iter().flat_map(|n| &n.input).collect();
+    graph.initializer.retain(|t| used.contains(&t.name) || !replaced.contains(&t.name));
+    graph.initializer.extend(widened);
     Ok(())
 }
 

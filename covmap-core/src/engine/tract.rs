@@ -2,7 +2,8 @@
 
 use tract_linalg::multithread::{Executor, multithread_tract_scope};
 use tract_onnx::onnx;
-use tract_onnx::pb::{ModelProto, tensor_proto::DataLocation};
+use tract_onnx::pb::tensor_shape_proto::dimension::Value as DimValue;
+use tract_onnx::pb::{GraphProto, ModelProto, tensor_proto::DataLocation, type_proto::Value};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::plan::{SimplePlan, eval};
 
@@ -30,6 +31,7 @@ impl TractNetwork {
             Layout::Nhwc => [1, h, w, spec.input.channels],
             _ => [1, spec.input.channels, h, w],
         };
+        check_input(graph, &input_shape)?;
         let unfit = |what: &str| {
             let what = what.to_owned();
             move |e: TractError| Error::Model(format!("{what}: {e:#}"))
@@ -63,6 +65,29 @@ impl TractNetwork {
         let executor = if threads > 1 { Executor::multithread(threads) } else { Executor::SingleThread };
         Ok(TractNetwork { plan, input_shape, executor })
     }
+}
+
+/// A size that the graph fixes binds its description: many graphs would run at another one, and answer badly.
+fn check_input(graph: &GraphProto, described: &[usize; 4]) -> Result<()> {
+    let weights = |name: &str| graph.initializer.iter().any(|t| t.name == name);
+    let Some(input) = graph.input.iter().find(|i| !weights(&i.name)) else { return Ok(()) };
+    let Some(Value::TensorType(tensor)) = input.r#type.as_ref().and_then(|t| t.value.as_ref()) else { return Ok(()) };
+    let Some(shape) = &tensor.shape else { return Ok(()) };
+    let declared: Vec<Option<i64>> = shape
+        .dim
+        .iter()
+        .map(|d| match d.value {
+            Some(DimValue::DimValue(n)) if n > 0 => Some(n),
+            _ => None,
+        })
+        .collect();
+    // The batch is set to one in any case.
+    let fits = declared.len() == 4 && (1..4).all(|i| declared[i].is_none_or(|n| n as usize == described[i]));
+    if !fits {
+        let text: Vec<String> = declared.iter().map(|d| d.map_or("?".into(), |n| n.to_string())).collect();
+        return Err(Error::Model(format!("input {} declares [{}]; its description says {described:?}", input.name, text.join(", "))));
+    }
+    Ok(())
 }
 
 fn check_outputs(model: &TypedModel, spec: &ModelSpec) -> Result<()> {

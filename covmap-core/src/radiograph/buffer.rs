@@ -1,7 +1,7 @@
 //! Pixels that a caller already holds.
 
 use super::{Decoded, Note, Radiograph, Source, View, scale};
-use crate::{Error, Limits, Result};
+use crate::{Error, Limits, Result, simd};
 use ndarray::{Array2, ArrayView2};
 
 /// What bright means in a buffer (DICOM Photometric Interpretation, PS3.3 C.7.6.3.1.2).
@@ -21,6 +21,9 @@ pub enum Photometric {
 pub struct BufferOptions {
     /// What bright means. Default behavior: MONOCHROME2.
     pub photometric: Photometric,
+    /// Grey levels shown as black and as white, `[low, high]` in the buffer's own units, linear between; applied before
+    /// the photometric inversion. Default behavior: the sample type's full range, for real numbers minimum to maximum.
+    pub window: Option<[f32; 2]>,
     /// Distance between pixel centres in millimetres, `[between rows, between columns]`. Default behavior: unknown.
     pub spacing_mm: Option<[f64; 2]>,
     /// Projection. Default behavior: unknown.
@@ -33,6 +36,12 @@ impl BufferOptions {
     /// The same options with this photometric interpretation.
     pub fn photometric(mut self, photometric: Photometric) -> Self {
         self.photometric = photometric;
+        self
+    }
+
+    /// The same options with this window, `[low, high]` in the buffer's own units.
+    pub fn window(mut self, window: [f32; 2]) -> Self {
+        self.window = Some(window);
         self
     }
 
@@ -57,17 +66,24 @@ impl BufferOptions {
 
 /// A sample type of a buffer: `u8` (0 to 255) or `u16` (0 to 65,535).
 pub trait Sample: Copy + sealed::Sealed {
+    /// 16-bit levels per level of this type.
+    #[doc(hidden)]
+    const SCALE: f32;
     /// The sample over the full range of 16 bits.
     fn to_u16(self) -> u16;
 }
 
 impl Sample for u8 {
+    const SCALE: f32 = 257.0;
+
     fn to_u16(self) -> u16 {
         u16::from(self) * 257
     }
 }
 
 impl Sample for u16 {
+    const SCALE: f32 = 1.0;
+
     fn to_u16(self) -> u16 {
         self
     }
@@ -104,7 +120,7 @@ impl Radiograph {
     /// Those of [`from_u8`](Self::from_u8), save those of the buffer's length.
     pub fn from_view<S: Sample>(pixels: ArrayView2<'_, S>, options: &BufferOptions) -> Result<Self> {
         check_shape(pixels.ncols(), pixels.nrows(), options)?;
-        finish(pixels.map(|sample| sample.to_u16()), options)
+        finish(pixels.map(|sample| sample.to_u16()), S::SCALE, options)
     }
 
     /// A radiograph from real numbers of any range, shape (rows, columns), any layout: the minimum becomes 0, the maximum
@@ -114,8 +130,8 @@ impl Radiograph {
     /// `Input` naming the first pixel that is not finite, and those of [`from_view`](Self::from_view).
     pub fn from_f32(pixels: ArrayView2<'_, f32>, options: &BufferOptions) -> Result<Self> {
         check_shape(pixels.ncols(), pixels.nrows(), options)?;
-        let scaled = scale::spread_image(pixels.nrows(), pixels.ncols(), pixels.iter().copied())?;
-        finish(scaled, options)
+        let scaled = scale::spread_image(pixels.nrows(), pixels.ncols(), pixels.iter().copied(), options.window)?;
+        finish(scaled, 1.0, &BufferOptions { window: None, ..*options })
     }
 }
 
@@ -134,7 +150,7 @@ fn from_samples<S: Sample>(samples: &[S], width: usize, height: usize, stride: u
     }
     let pixels = samples.chunks(stride).take(height).flat_map(|row| &row[..width]).map(|s| s.to_u16()).collect();
     let pixels = Array2::from_shape_vec((height, width), pixels).map_err(|e| Error::Internal(format!("buffer shape: {e}")))?;
-    finish(pixels, options)
+    finish(pixels, S::SCALE, options)
 }
 
 fn check_shape(width: usize, height: usize, options: &BufferOptions) -> Result<()> {
@@ -143,17 +159,27 @@ fn check_shape(width: usize, height: usize, options: &BufferOptions) -> Result<(
     {
         return Err(Error::Parameter(format!("spacing {spacing:?} mm is not two numbers above 0")));
     }
+    if let Some([low, high]) = options.window
+        && !(low.is_finite() && high.is_finite() && low < high)
+    {
+        return Err(Error::Parameter(format!("window {low} to {high}: two numbers are needed, the lower one first")));
+    }
     let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     options.limits.check_size(side(width), side(height))
 }
 
-fn finish(mut pixels: Array2<u16>, options: &BufferOptions) -> Result<Radiograph> {
+fn finish(mut pixels: Array2<u16>, scale: f32, options: &BufferOptions) -> Result<Radiograph> {
     if !pixels.is_standard_layout() {
         pixels = pixels.as_standard_layout().into_owned();
     }
+    let values = pixels.as_slice_mut().ok_or_else(|| Error::Internal("buffer layout".into()))?;
+    if let Some([low, high]) = options.window {
+        let source = values.to_vec();
+        simd::window_u16(&source, values, low * scale, high * scale);
+    }
     let mut notes = Vec::new();
     if options.photometric == Photometric::Monochrome1 {
-        pixels.mapv_inplace(|v| 65535 - v);
+        simd::invert_u16(values);
         notes.push(Note::Inverted);
     }
     let decoded = Decoded { spacing_mm: options.spacing_mm, view: options.view, notes, ..Decoded::plain(pixels, Source::Buffer) };
@@ -165,6 +191,17 @@ mod tests {
     use super::*;
     use crate::ErrorKind;
     use ndarray::{array, s};
+
+    #[test]
+    fn a_window_is_in_the_buffers_own_units() {
+        let eight = Radiograph::from_u8(&[0, 50, 100, 150, 255], 5, 1, 5, &BufferOptions::default().window([50.0, 150.0])).unwrap();
+        assert_eq!(eight.pixels(), array![[0u16, 0, 32768, 65535, 65535]]);
+        let options = BufferOptions::default().window([-1.0, 1.0]).photometric(Photometric::Monochrome1);
+        let real = Radiograph::from_f32(array![[-2.0f32, 0.0, 1.0]].view(), &options).unwrap();
+        assert_eq!(real.pixels(), array![[65535u16, 32767, 0]]);
+        let empty = Radiograph::from_u8(&[0], 1, 1, 1, &BufferOptions::default().window([3.0, 3.0])).unwrap_err();
+        assert_eq!(empty.kind(), ErrorKind::Parameter);
+    }
 
     #[test]
     fn buffers_with_a_stride() {

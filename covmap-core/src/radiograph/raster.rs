@@ -20,7 +20,10 @@ pub(super) fn decode(bytes: &[u8], format: RasterFormat, options: &ReadOptions) 
     }
     guarded("the image", || {
         if format == RasterFormat::Png {
-            decode_with(PngDecoder::with_limits(Cursor::new(bytes), bounds(&options.limits)).map_err(failed)?, format, options)
+            // Without bounds on the sides: `decode_with` checks those, with a message that names them.
+            let mut bounds = bounds(&options.limits);
+            (bounds.max_image_width, bounds.max_image_height) = (None, None);
+            decode_with(PngDecoder::with_limits(Cursor::new(bytes), bounds).map_err(failed)?, format, options)
         } else {
             let header = jpeg::inspect(bytes)?;
             options.limits.check_size(u32::from(header.columns), u32::from(header.rows))?;

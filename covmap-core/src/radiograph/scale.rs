@@ -15,7 +15,7 @@ pub(super) fn spread(value: f64, low: f64, high: f64) -> u16 {
     if span > 0.0 { to_u16((value * 0.5 - low * 0.5) / span) } else { 0 }
 }
 
-/// Spreads an image from its minimum to its maximum over the full range.
+/// Spreads an image over the full range, from its minimum to its maximum or over the window `[low, high]`.
 ///
 /// # Errors
 /// `Input` naming the first pixel that is not finite.
@@ -23,6 +23,7 @@ pub(super) fn spread_image<T: Copy + Into<f64>>(
     rows: usize,
     columns: usize,
     values: impl Iterator<Item = T> + Clone,
+    window: Option<[f32; 2]>,
 ) -> Result<Array2<u16>> {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for (index, value) in values.clone().enumerate() {
@@ -33,6 +34,9 @@ pub(super) fn spread_image<T: Copy + Into<f64>>(
         }
         low = low.min(value);
         high = high.max(value);
+    }
+    if let Some(window) = window {
+        [low, high] = window.map(f64::from);
     }
     let scaled = values.map(|value| spread(value.into(), low, high)).collect();
     Array2::from_shape_vec((rows, columns), scaled).map_err(|e| Error::Internal(format!("image shape: {e}")))
@@ -54,7 +58,7 @@ mod tests {
     #[test]
     fn says_where_a_value_is_not_a_number() {
         let values = [0.0f32, 1.0, 2.0, 3.0, f32::NAN, 5.0];
-        let error = spread_image(2, 3, values.into_iter()).unwrap_err();
+        let error = spread_image(2, 3, values.into_iter(), None).unwrap_err();
         assert_eq!(error.to_string(), "pixel (row 1, column 1) is not a number");
     }
 }

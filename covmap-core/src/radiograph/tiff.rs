@@ -115,7 +115,7 @@ fn grey<S: Sample>(samples: &[S], channels: usize, rows: usize, columns: usize, 
 
 fn spread<T: Copy + Into<f64>>(samples: &[T], rows: usize, columns: usize) -> Result<Array2<u16>> {
     let samples = samples.get(..rows * columns).ok_or_else(short)?;
-    scale::spread_image(rows, columns, samples.iter().copied())
+    scale::spread_image(rows, columns, samples.iter().copied(), None)
 }
 
 fn short() -> Error {

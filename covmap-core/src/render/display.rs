@@ -74,8 +74,8 @@ mod tests {
 
     #[test]
     fn odd_pictures() {
-        assert_eq!(display_window(Array2::from_elem((3, 4), 777).view()), Array2::zeros((3, 4)));
-        assert_eq!(display_window(Array2::zeros((0, 4)).view()).dim(), (0, 4));
+        assert_eq!(display_window(Array2::from_elem((3, 4), 777).view()), Array2::<u8>::zeros((3, 4)));
+        assert_eq!(display_window(Array2::<u16>::zeros((0, 4)).view()).dim(), (0, 4));
         assert_eq!(display_window(ndarray::arr2(&[[0, 65_535]]).view()), ndarray::arr2(&[[0, 255]]));
     }
 }

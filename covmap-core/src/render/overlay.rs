@@ -49,8 +49,7 @@ pub fn overlay(grey: &Array2<u8>, map: &Array2<u8>, options: &OverlayOptions) ->
     let mut picture = vec![0; 3 * height * width];
     let (grey, upright) = (grey.as_standard_layout(), map.as_standard_layout());
     if let (Some(grey), Some(map)) = (grey.as_slice(), upright.as_slice()) {
-        // The opacity is in the coefficients.
-        simd::overlay(grey, map, &coefficients, 1.0, &mut picture);
+        simd::overlay(grey, map, &coefficients, &mut picture);
     }
     let mut picture =
         Array3::from_shape_vec((height, width, 3), picture).map_err(|e| Error::Internal(format!("the overlay's shape: {e}")))?;

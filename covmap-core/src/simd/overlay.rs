@@ -8,31 +8,19 @@ use super::{BAND_PIXELS, Level, PARALLEL_PIXELS};
 /// By map byte, what red, green and blue are multiplied with; the fourth value pads the entry to a vector.
 type Factors = [[f32; 4]; 256];
 
-/// Colour of each map byte at full value, RGB 0..1, from its hue (0..1, 0 and 1 are red) and saturation (0..1).
-///
-/// With value `V`, HSV to RGB is `V` times this colour, so that [`overlay`] needs no more of HSV than this table.
-pub fn hsv_coefficients(table: &[[f32; 2]; 256]) -> [[f32; 3]; 256] {
-    table.map(|[hue, saturation]| {
-        // Each channel is a trapezium over the hue circle of six sides, displaced by a third of the circle.
-        [5.0, 3.0, 1.0].map(|displacement| {
-            let side = (displacement + 6.0 * hue).rem_euclid(6.0);
-            1.0 - saturation * side.min(4.0 - side).clamp(0.0, 1.0)
-        })
-    })
-}
-
 /// Colours a grey image by an infection map of the same size: `dst` (RGB interleaved, three bytes a pixel) becomes
-/// `grey * (1 - opacity + opacity * colour)`, rounded half up, where the map is not 0, with the colour from
-/// `coefficients` (0..1, see [`hsv_coefficients`]), and the grey itself where it is 0. `opacity` is clamped to 0..1.
-pub fn overlay(grey: &[u8], map: &[u8], coefficients: &[[f32; 3]; 256], opacity: f32, dst: &mut [u8]) {
-    overlay_at(Level::detect(), grey, map, coefficients, opacity, dst);
+/// `grey * coefficients[map]`, rounded half up, and the grey itself where the map is 0. Coefficients are clamped to 0..1.
+///
+/// HSV to RGB is linear in the value, so hue, saturation and opacity of every map byte fit into such a table.
+pub fn overlay(grey: &[u8], map: &[u8], coefficients: &[[f32; 3]; 256], dst: &mut [u8]) {
+    overlay_at(Level::detect(), grey, map, coefficients, dst);
 }
 
 #[doc(hidden)]
-pub fn overlay_at(level: Level, grey: &[u8], map: &[u8], coefficients: &[[f32; 3]; 256], opacity: f32, dst: &mut [u8]) {
+pub fn overlay_at(level: Level, grey: &[u8], map: &[u8], coefficients: &[[f32; 3]; 256], dst: &mut [u8]) {
     assert_eq!(grey.len(), map.len(), "overlay: grey image and map differ in length");
     assert_eq!(dst.len(), 3 * grey.len(), "overlay: the destination does not have three bytes a pixel");
-    let factors = factors(coefficients, opacity);
+    let factors = factors(coefficients);
     if grey.len() <= PARALLEL_PIXELS {
         return band(level, grey, map, &factors, dst);
     }
@@ -41,9 +29,8 @@ pub fn overlay_at(level: Level, grey: &[u8], map: &[u8], coefficients: &[[f32; 3
     bands.for_each(|(dst, (grey, map))| band(level, grey, map, &factors, dst));
 }
 
-fn factors(coefficients: &[[f32; 3]; 256], opacity: f32) -> Factors {
-    let opacity = unit(opacity);
-    let mut factors = coefficients.map(|[r, g, b]| [r, g, b, 0.0].map(|colour| unit(1.0 - opacity + opacity * colour)));
+fn factors(coefficients: &[[f32; 3]; 256]) -> Factors {
+    let mut factors = coefficients.map(|[r, g, b]| [r, g, b, 0.0].map(unit));
     factors[0] = [1.0; 4];
     factors
 }
@@ -163,6 +150,12 @@ mod tests {
         }
     }
 
+    /// Hue and saturation of every map byte, mixed with the grey by `opacity`, as coefficients.
+    fn coefficients(table: &[[f32; 2]; 256], opacity: f32) -> [[f32; 3]; 256] {
+        let colour = |[h, s]: [f32; 2]| hsv_to_rgb(f64::from(h), f64::from(s), 1.0);
+        table.map(|entry| colour(entry).map(|c| (1.0 + f64::from(opacity) * (c - 1.0)) as f32))
+    }
+
     fn random_table(seed: u64) -> [[f32; 2]; 256] {
         let values = noise_probabilities(512, seed);
         std::array::from_fn(|byte| [values[2 * byte], values[2 * byte + 1]])
@@ -172,7 +165,7 @@ mod tests {
         let mut first = None;
         for level in Level::available() {
             let mut dst = vec![9; 3 * grey.len()];
-            overlay_at(level, grey, map, &hsv_coefficients(table), opacity, &mut dst);
+            overlay_at(level, grey, map, &coefficients(table, opacity), &mut dst);
             for (at, rgb) in dst.chunks(3).enumerate() {
                 let [hue, saturation] = table[map[at] as usize].map(f64::from);
                 let value = f64::from(grey[at]);
@@ -201,25 +194,11 @@ mod tests {
     }
 
     #[test]
-    fn primary_colours() {
-        let hues = [0.0, 1.0 / 6.0, 1.0 / 3.0, 0.5, 2.0 / 3.0, 5.0 / 6.0, 1.0];
-        let expected = [[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1], [1, 0, 1], [1, 0, 0]];
-        for (hue, expected) in hues.into_iter().zip(expected) {
-            let found = hsv_coefficients(&[[hue, 1.0]; 256])[7];
-            let close = found.iter().zip(expected).all(|(&a, b)| (a - b as f32).abs() < 1e-5);
-            assert!(close, "hue {hue} gave {found:?}");
-        }
-        assert_eq!(hsv_coefficients(&[[0.4, 0.0]; 256])[7], [1.0; 3]);
-    }
-
-    #[test]
-    fn odd_opacities_and_colours_stay_in_range() {
+    fn odd_coefficients_stay_in_range() {
         for level in Level::available() {
             let mut dst = vec![0; 3 * 32];
-            overlay_at(level, &[200; 32], &[1; 32], &[[f32::NAN, -3.0, 7.0]; 256], 1.0, &mut dst);
+            overlay_at(level, &[200; 32], &[1; 32], &[[f32::NAN, -3.0, 7.0]; 256], &mut dst);
             assert_eq!(dst[..3], [0, 0, 200], "{level:?}");
-            overlay_at(level, &[200; 32], &[1; 32], &[[0.0; 3]; 256], f32::NAN, &mut dst);
-            assert_eq!(dst, [200; 3 * 32], "{level:?}");
         }
     }
 
@@ -227,13 +206,13 @@ mod tests {
     fn threads_change_nothing() {
         let count = PARALLEL_PIXELS + 12_345;
         let (grey, map, table) = (noise_bytes(count, 12), sparse_map(count, 13), random_table(14));
-        let coefficients = hsv_coefficients(&table);
+        let coefficients = coefficients(&table, 0.5);
         let mut expected = vec![0; 3 * count];
-        pixels(&grey, &map, &factors(&coefficients, 0.5), &mut expected);
+        pixels(&grey, &map, &factors(&coefficients), &mut expected);
         for level in Level::available() {
             let results = in_pools(|| {
                 let mut dst = vec![0; 3 * count];
-                overlay_at(level, &grey, &map, &coefficients, 0.5, &mut dst);
+                overlay_at(level, &grey, &map, &coefficients, &mut dst);
                 dst
             });
             assert!(results.iter().all(|result| *result == expected), "{level:?}");
@@ -243,7 +222,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "three bytes a pixel")]
     fn lengths_must_agree() {
-        overlay(&[1], &[1], &[[0.0; 3]; 256], 1.0, &mut [0]);
+        overlay(&[1], &[1], &[[0.0; 3]; 256], &mut [0]);
     }
 
     proptest! {

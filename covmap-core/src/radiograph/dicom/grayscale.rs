@@ -5,7 +5,7 @@ use super::data_set::DataSet;
 use super::structure::Encoding;
 use super::tags::*;
 use crate::radiograph::{Note, scale};
-use crate::{Error, Result};
+use crate::{Error, Result, simd};
 
 /// The grey scale transform of an image. dicom-rs inverts MONOCHROME1 on one of its output paths only and before the VOI
 /// transform, so the whole chain is done here, on a table with an entry for every stored value.
@@ -119,7 +119,10 @@ impl Grayscale {
             }
         };
         let table: Vec<u16> = (0..present.len()).map(|c| if present[c] { grey(stored(c)) } else { 0 }).collect();
-        words.iter().map(|&word| table[code(word)]).collect()
+        let by_word: Vec<u16> = (0..=u16::MAX).map(|word| table[code(word)]).collect();
+        let mut shown = vec![0; words.len()];
+        simd::lut_u16(words, &by_word, &mut shown);
+        shown
     }
 }
 

@@ -1,0 +1,7 @@
+//! The command as a process of its own, so that tests see its exit status and both of its streams.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(covmap_cli::run(std::env::args_os()))
+}

@@ -1,0 +1,68 @@
+//! What the tests share: phantoms, small models, places, the command's results.
+
+pub mod golden;
+pub mod models;
+pub mod onnx;
+pub mod schema;
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use covmap_core::phantom::{Opacities, PhantomOptions};
+use covmap_core::radiograph::BufferOptions;
+use covmap_core::{Phantom, Pipeline, Radiograph};
+use ndarray::Array2;
+use serde_json::Value;
+
+/// The workspace's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_owned()
+}
+
+/// The labelled radiographs (`COVMAP_DATA`, else `../shared/data` beside the workspace); says so loudly where they are not.
+pub fn data() -> Option<PathBuf> {
+    let folder = std::env::var_os("COVMAP_DATA").map_or_else(|| root().join("../shared/data"), PathBuf::from);
+    if folder.join("catalog.csv").exists() {
+        return Some(folder);
+    }
+    eprintln!("SKIPPED: {} holds no labelled radiographs; set COVMAP_DATA", folder.display());
+    None
+}
+
+/// A phantom.
+pub fn phantom(seed: u64, opacities: Opacities, width: usize, height: usize) -> Phantom {
+    let mut options = PhantomOptions::default();
+    (options.seed, options.opacities, options.width, options.height) = (seed, opacities, width, height);
+    Phantom::new(&options).expect("a phantom of legal size")
+}
+
+/// A phantom with moderate opacities, as a radiograph.
+pub fn radiograph(seed: u64, width: usize, height: usize) -> Radiograph {
+    let p = phantom(seed, Opacities::Moderate, width, height);
+    Radiograph::from_view(p.pixels.view(), &BufferOptions::default()).expect("a phantom is a radiograph")
+}
+
+/// The bundled model, loaded once a test binary.
+pub fn bundled() -> &'static Pipeline {
+    static PIPELINE: OnceLock<Pipeline> = OnceLock::new();
+    PIPELINE.get_or_init(|| Pipeline::bundled().expect("the bundled model loads"))
+}
+
+/// An 8-bit picture from a file.
+///
+/// # Panics
+/// If it cannot be read.
+pub fn picture(path: &Path) -> Array2<u8> {
+    let grey = image::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).into_luma8();
+    let shape = (grey.height() as usize, grey.width() as usize);
+    Array2::from_shape_vec(shape, grey.into_raw()).expect("rows times columns")
+}
+
+/// A JSON file.
+///
+/// # Panics
+/// If it cannot be read.
+pub fn json(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
