@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use covmap_core::phantom::{Phantom, PhantomOptions};
 use covmap_core::{
-    Detection, InfectionMap, LungMask, Model, ModelOptions, OperatingPoint, Pipeline, Preprocess, Quality, Radiograph, RunOptions, Severity,
-    render,
+    Detection, InfectionMap, LungMask, Model, ModelOptions, OperatingPoint, Pipeline, Preprocess, Quality, Radiograph, RunOptions,
+    Severity, render,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 

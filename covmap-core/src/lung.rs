@@ -136,16 +136,15 @@ impl LungMask {
             a.iter().zip(b).map(|(a, b)| u8::from(*a >= threshold && (a > b || (ties && a == b)))).collect()
         };
         let masks = [own(&right, &left, true), own(&left, &right, false)];
-        for mask in masks {
-            let (kept, dropped) = clean(&mask, w, h);
+        for (mask, is_right) in masks.iter().zip([true, false]) {
+            let (kept, dropped) = clean(mask, w, h);
             for (i, (kept, dropped)) in kept.iter().zip(&dropped).enumerate() {
                 let (r, l) = (&mut slice_mut(&mut right)[i], &mut slice_mut(&mut left)[i]);
                 if *dropped != 0 {
                     (*r, *l) = (r.min(threshold * 0.5), l.min(threshold * 0.5));
                 } else if *kept != 0 && *r < threshold && *l < threshold {
-                    // A filled hole: certain enough to stay filled between its neighbours.
-                    *r = if r >= l { 1.0 } else { *r };
-                    *l = if *r < 1.0 { 1.0 } else { *l };
+                    // A filled hole belongs to the lung around it, certain enough to stay filled between its neighbours.
+                    *(if is_right { r } else { l }) = 1.0;
                 }
             }
         }

@@ -66,3 +66,8 @@ pub fn json(path: &Path) -> Value {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
+
+/// The README's Rust snippets compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

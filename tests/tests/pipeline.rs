@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use covmap_core::lung::{LEFT, RIGHT};
 use covmap_core::run::Stage;
 use covmap_core::{
-    Analysis, CancelToken, Detection, Error, ErrorKind, Fusion, InfectionMap, LungMask, Pipeline, Precision, Preprocess, Quality, Radiograph,
-    RunOptions, Severity, Views,
+    Analysis, CancelToken, Detection, Error, ErrorKind, Fusion, InfectionMap, LungMask, Pipeline, Precision, Preprocess, Quality,
+    Radiograph, RunOptions, Severity, Views,
 };
 use covmap_tests::models::little_model;
 use covmap_tests::{bundled, radiograph};
@@ -236,7 +236,8 @@ fn the_flipped_view_is_the_mirrored_radiograph() {
     let lungs = flipped.lungs.unwrap();
     let plain_lungs = one.lungs.unwrap();
     for side in [RIGHT, LEFT] {
-        let count = |f: &dyn Fn(u8, u8) -> bool| lungs.labels().iter().zip(plain_lungs.labels()).filter(|(a, b)| f(**a, **b)).count() as f64;
+        let count =
+            |f: &dyn Fn(u8, u8) -> bool| lungs.labels().iter().zip(plain_lungs.labels()).filter(|(a, b)| f(**a, **b)).count() as f64;
         let dice = 2.0 * count(&|a, b| a == side && b == side) / (count(&|a, _| a == side) + count(&|_, b| b == side));
         assert!(dice > 0.9, "side {side}: Dice {dice:.3}");
     }

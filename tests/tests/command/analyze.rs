@@ -18,7 +18,10 @@ fn four_files_and_a_record() {
     let result = json(&place.path("out/chest.json"));
     let wanted = json(&root().join("covmap-core/schema/covmap-1.schema.json"));
     assert_eq!(schema::faults(&wanted, &result), Vec::<String>::new());
-    assert_eq!((&result["input"]["file"], &result["input"]["width"], &result["input"]["height"]), (&"chest.png".into(), &160.into(), &200.into()));
+    assert_eq!(
+        (&result["input"]["file"], &result["input"]["width"], &result["input"]["height"]),
+        (&"chest.png".into(), &160.into(), &200.into())
+    );
     let (infection, lungs) = (picture(&place.path("out/chest.infection.png")), picture(&place.path("out/chest.lung.png")));
     assert_eq!((infection.dim(), lungs.dim()), ((200, 160), (200, 160)));
     let overlay = image::open(place.path("out/chest.overlay.png")).unwrap();

@@ -15,7 +15,9 @@ const HEADER: &str = "id,group,fold,finding,lung_mask,infection_mask,brixia_S_Gl
 fn labelled(place: &Place) {
     let mut catalog = HEADER.to_owned();
     for (i, (finding, opacities)) in
-        [("covid", Opacities::Severe), ("covid", Opacities::Moderate), ("normal", Opacities::None), ("normal", Opacities::None)].into_iter().enumerate()
+        [("covid", Opacities::Severe), ("covid", Opacities::Moderate), ("normal", Opacities::None), ("normal", Opacities::None)]
+            .into_iter()
+            .enumerate()
     {
         let p = phantom(i as u64, opacities, 160 + 20 * i, 200);
         place.write(&format!("data/images/p{i}.png"), &p.to_png().unwrap());
@@ -48,7 +50,8 @@ fn trained_on(groups: &[&str]) -> Vec<u8> {
 fn figures_are_those_of_the_predictions() {
     let place = Place::new();
     labelled(&place);
-    let run = place.run(&["evaluate", "--data", "data", "--model", "little.onnx", "--out", "predicted", "--json", "figures.json", "--quiet"]);
+    let run =
+        place.run(&["evaluate", "--data", "data", "--model", "little.onnx", "--out", "predicted", "--json", "figures.json", "--quiet"]);
     assert_eq!(run.status, 0, "{}", run.err);
     let report = json(&place.path("figures.json"));
     assert_eq!((&report["images"], &report["failed"], &report["in_sample"]), (&4.into(), &0.into(), &0.into()));
@@ -104,7 +107,8 @@ fn a_split_takes_its_fold_only() {
     let place = Place::new();
     labelled(&place);
     let images = |split: &str| {
-        let run = place.run(&["evaluate", "--data", "data", "--model", "little.onnx", "--split", split, "--json", "figures.json", "--quiet"]);
+        let run =
+            place.run(&["evaluate", "--data", "data", "--model", "little.onnx", "--split", split, "--json", "figures.json", "--quiet"]);
         (run.status, run.status == 0 && json(&place.path("figures.json"))["images"] == 2)
     };
     assert_eq!(images("fold=0"), (0, true));
@@ -148,7 +152,8 @@ fn occlusion_hides_the_lungs() {
     let place = Place::new();
     labelled(&place);
     let figures = |arguments: &[&str]| {
-        let run = place.run(&[&["evaluate", "--data", "data", "--model", "little.onnx", "--json", "figures.json", "--quiet"], arguments].concat());
+        let run = place
+            .run(&[&["evaluate", "--data", "data", "--model", "little.onnx", "--json", "figures.json", "--quiet"], arguments].concat());
         assert_eq!(run.status, 0, "{}", run.err);
         json(&place.path("figures.json"))["figures"].clone()
     };

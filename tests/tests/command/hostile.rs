@@ -90,7 +90,8 @@ fn doubtful_inputs_are_flagged() {
     place.write("inverted.png", &render::encode_grey16(&good.pixels.mapv(|v| 65535 - v)).unwrap());
     place.write("small.png", &phantom(1, Opacities::Mild, 100, 100).to_png().unwrap());
     place.write("dot.png", &render::encode_grey(&Array2::from_elem((1, 1), 90)).unwrap());
-    let inputs = [("lateral.dcm", "lateral"), ("blank.png", "blank"), ("inverted.png", "inverted"), ("small.png", "small"), ("dot.png", "small")];
+    let inputs =
+        [("lateral.dcm", "lateral"), ("blank.png", "blank"), ("inverted.png", "inverted"), ("small.png", "small"), ("dot.png", "small")];
     let names: Vec<&str> = inputs.iter().map(|(name, _)| *name).collect();
     let run = place.analyze(&names);
     assert_eq!(run.status, 0, "{}", run.err);
