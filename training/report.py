@@ -1,4 +1,4 @@
-"""Turn `score.py --json` files into `training/RESULTS.md`: `python -m training.report TITLE=FILE.json ... --out RESULTS.md`."""
+"""Turn `score.py --json` and `covmap evaluate --json` files into `training/RESULTS.md`: `python -m training.report TITLE=FILE.json ... --out RESULTS.md`."""
 import argparse
 import json
 
@@ -27,8 +27,10 @@ def main():
         for name, v in score["figures"].items():
             number = lambda x: "-" if x is None else f"{x:.4f}"
             note = next((f" ({text})" for key, text in NOTES.items() if name.startswith(key)), "")
-            parts.append(f"| {name}{note} | {number(v['value'])} | {number(v['low'])} to {number(v['high'])} | {v['n']} |\n")
-        parts.append(f"\nImages without a prediction: {score['missing']}.\n")
+            # `covmap evaluate --json` (occlusion tests) gives no intervals.
+            spread = f"{number(v['low'])} to {number(v['high'])}" if "low" in v else "-"
+            parts.append(f"| {name}{note} | {number(v['value'])} | {spread} | {v['n']} |\n")
+        parts.append(f"\nImages without a prediction: {score.get('missing', score.get('failed'))}.\n")
     with open(a.out, "w") as f:
         f.write("".join(parts))
 
