@@ -100,12 +100,12 @@ fn sides_by_position(map: &[f32], w: usize, h: usize, threshold: f32) -> Vec<u8>
     let large: Vec<usize> = (0..found.parts.len()).filter(|i| found.parts[*i].area >= smallest).collect();
     let wide = large.iter().copied().find(|i| {
         let p = &found.parts[*i];
-        (p.x0 as usize) < w * 2 / 5 && p.x1 as usize > w * 3 / 5
+        p.x0 < w * 2 / 5 && p.x1 > w * 3 / 5
     });
     let split = match (wide, large.as_slice()) {
         (Some(i), _) => {
             let p = &found.parts[i];
-            let (from, to) = (p.x0 as usize + (p.x1 - p.x0) as usize / 3, p.x1 as usize - (p.x1 - p.x0) as usize / 3);
+            let (from, to) = (p.x0 + (p.x1 - p.x0) / 3, p.x1 - (p.x1 - p.x0) / 3);
             (from..to.max(from + 1)).min_by_key(|x| (0..h).filter(|y| mask[y * w + x] != 0).count()).unwrap_or(w / 2)
         }
         (None, [a, b, ..]) => {
@@ -159,12 +159,7 @@ impl LungMask {
         let labels = labels.as_standard_layout().into_owned();
         let (h, w) = labels.dim();
         let boxes = [RIGHT, LEFT].map(|side| {
-            simd::bounding_box(slice(&labels), w, h, side).map(|(x0, y0, x1, y1)| Extent {
-                left: x0 as usize,
-                top: y0 as usize,
-                right: x1 as usize,
-                bottom: y1 as usize,
-            })
+            simd::bounding_box(slice(&labels), w, h, side).map(|(x0, y0, x1, y1)| Extent { left: x0, top: y0, right: x1, bottom: y1 })
         });
         let mut areas = [0; 2];
         for value in &labels {
