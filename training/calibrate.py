@@ -116,7 +116,7 @@ def fit_detection(cases):
 def threshold(a, model, rows):
     if metadata(model, "thresholds")["infection"] != 0.5:
         raise SystemExit("sweep a model exported with --threshold 0.5")
-    fold = [r for r in unseen_fold(model, rows, a.fold)]
+    fold = unseen_fold(model, rows, a.fold)
     outlined = [r for r in fold if r.outlined]
     normals = [r for r in fold if r.finding == "normal" and not r.outlined]
     for t in (0.008, 0.012, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5):

@@ -5,9 +5,8 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use covmap_core::pipeline::ModelIdentity;
 use covmap_core::render::{self, OverlayOptions};
-use covmap_core::{Analysis, Error, Pipeline, Radiograph, ReadOptions, Result, report};
+use covmap_core::{Analysis, Error, Model, Pipeline, Radiograph, ReadOptions, Result, report};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -172,8 +171,7 @@ struct Log {
 
 impl Log {
     fn new(a: &Analyze, pipeline: &Pipeline, started: SystemTime) -> Self {
-        let models: Vec<ModelIdentity> =
-            pipeline.models().iter().map(|m| ModelIdentity { name: m.spec().name.clone(), sha256: m.sha256().into() }).collect();
+        let models: Vec<_> = pipeline.models().iter().map(Model::identity).collect();
         let p = &a.pipeline;
         let seconds = started.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let head = json!({

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use fast_image_resize::images::Image;
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use ndarray::{Array2, Zip};
 use serde::{Deserialize, Serialize};
 
-use crate::infection::{InfectionProbability, slice, slice_mut};
+use crate::infection::InfectionProbability;
 use crate::lung::{LungMask, LungProbability};
+use crate::plane::{slice, slice_mut, stretch};
 use crate::preprocess::Geometry;
 use crate::run::named;
 use crate::{Error, Result, simd};
@@ -104,14 +103,8 @@ fn resampled(map: &Array2<f32>, (h, w): (usize, usize)) -> Result<Array2<f32>> {
     if map.dim() == (h, w) {
         return Ok(map.clone());
     }
-    let fault = |e: &dyn fmt::Display| Error::Internal(format!("resample: {e}"));
-    let bytes = bytemuck::cast_slice(slice(map)).to_vec();
-    let source = Image::from_vec_u8(map.ncols() as u32, map.nrows() as u32, bytes, PixelType::F32).map_err(|e| fault(&e))?;
-    let mut target = Image::new(w as u32, h as u32, PixelType::F32);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    Resizer::new().resize(&source, &mut target, &options).map_err(|e| fault(&e))?;
-    let values = bytemuck::pod_collect_to_vec(target.buffer());
-    Array2::from_shape_vec((h, w), values).map_err(|e| fault(&e))
+    let values = stretch(slice(map), map.dim(), (h, w))?;
+    Array2::from_shape_vec((h, w), values).map_err(|e| Error::Internal(format!("resample: {e}")))
 }
 
 impl InfectionMap {

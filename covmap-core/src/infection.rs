@@ -1,7 +1,8 @@
 //! Opacity consistent with COVID-19 pneumonia, as the network sees it: probabilities at the network's size.
 
-use ndarray::{Array2, s};
+use ndarray::Array2;
 
+use crate::plane::{mirrored, slice_mut};
 use crate::simd;
 
 /// Probability of opacity per pixel, 0..1, rows x columns of the network.
@@ -29,17 +30,4 @@ impl InfectionProbability {
         simd::remap_threshold(slice_mut(&mut self.0), threshold);
         self
     }
-}
-
-pub(crate) fn mirrored(map: &Array2<f32>) -> Array2<f32> {
-    map.slice(s![.., ..;-1]).as_standard_layout().into_owned()
-}
-
-/// Arrays in this crate are made in standard layout and stay so.
-pub(crate) fn slice<T>(a: &Array2<T>) -> &[T] {
-    a.as_slice().expect("standard layout")
-}
-
-pub(crate) fn slice_mut<T>(a: &mut Array2<T>) -> &mut [T] {
-    a.as_slice_mut().expect("standard layout")
 }

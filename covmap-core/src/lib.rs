@@ -21,9 +21,11 @@
 //! the map lights up on opacity of other causes too, and detection can reflect where an image comes from (the model card
 //! in `training/` has the figures).
 
+mod digest;
 mod error;
 mod limits;
 pub mod metrics;
+mod plane;
 pub mod simd;
 
 pub mod detection;

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use crate::infection::{mirrored, slice, slice_mut};
+use crate::plane::{mirrored, slice, slice_mut};
 use crate::preprocess::Geometry;
 use crate::quality::Flag;
 use crate::simd::{self, Connectivity};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
 use crate::detection::Detection;
-use crate::engine::{Calibration, Model, ModelOptions};
+use crate::engine::{Calibration, Model, ModelIdentity, ModelOptions};
 use crate::fusion::{Fusion, InfectionMap};
 use crate::infection::InfectionProbability;
 use crate::lung::{LungMask, LungProbability};
@@ -61,13 +61,6 @@ impl Default for PipelineOptions {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         PipelineOptions { models: Vec::new(), fusion: Fusion::default(), threads, model: ModelOptions::default() }
     }
-}
-
-/// Name and hash of a model that took part.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct ModelIdentity {
-    pub name: String,
-    pub sha256: String,
 }
 
 /// What the pipeline found in one radiograph.
@@ -171,7 +164,7 @@ impl Pipeline {
             quality.flags.extend(l.doubts());
         }
         let (height, width) = radiograph.pixels().dim();
-        let models = self.parts.models.iter().map(|m| ModelIdentity { name: m.spec().name.clone(), sha256: m.sha256().into() }).collect();
+        let models = self.parts.models.iter().map(Model::identity).collect();
         Ok(Analysis {
             width,
             height,

@@ -4,10 +4,8 @@
 //! without padding or cropping, so that no border and no statistic tells the original shape; grey values are then
 //! normalised per image.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-
 use crate::engine::{InputSpec, Layout, Normalisation};
+use crate::plane::stretch;
 use crate::{Error, Radiograph, Result, simd};
 
 /// Prepares radiographs for the input of one model.
@@ -52,15 +50,10 @@ impl Preprocess {
     /// `Internal` only.
     pub fn apply(&self, radiograph: &Radiograph) -> Result<(ModelInput, Geometry)> {
         let [h, w] = self.input.size;
-        let fault = |e: &dyn std::fmt::Display| Error::Internal(format!("resize: {e}"));
         let pixels = radiograph.pixels();
         let (rows, columns) = pixels.dim();
-        let bytes = bytemuck::cast_slice(pixels.as_slice().ok_or_else(|| Error::Internal("pixels are not contiguous".into()))?);
-        let source = ImageRef::new(columns as u32, rows as u32, bytes, PixelType::U16).map_err(|e| fault(&e))?;
-        let mut target = Image::new(w as u32, h as u32, PixelType::U16);
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        Resizer::new().resize(&source, &mut target, &options).map_err(|e| fault(&e))?;
-        let mut plane: Vec<f32> = target.buffer().chunks_exact(2).map(|b| f32::from(u16::from_ne_bytes([b[0], b[1]])) / 65535.0).collect();
+        let values = pixels.as_slice().ok_or_else(|| Error::Internal("pixels are not contiguous".into()))?;
+        let mut plane: Vec<f32> = stretch(values, (rows, columns), (h, w))?.into_iter().map(|v| f32::from(v) / 65535.0).collect();
         if self.input.normalisation == Normalisation::Standardise {
             simd::standardise(&mut plane);
         }

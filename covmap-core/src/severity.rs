@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{BrixiaCalibration, ZoneFeature};
 use crate::fusion::InfectionMap;
-use crate::infection::slice;
 use crate::lung::{LEFT, LungMask, RIGHT};
+use crate::plane::slice;
 use crate::run::named;
 use crate::simd::{self, RegionCount};
 use crate::{Error, Result};

@@ -8,7 +8,6 @@ mod tract;
 use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
-use sha2::{Digest, Sha256};
 
 pub use spec::{
     Activation, BrixiaCalibration, Calibration, Channel, DetectionCalibration, InputSpec, Layout, ModelSpec, Normalisation, OutputSpec,
@@ -18,7 +17,7 @@ pub use spec::{
 use crate::infection::InfectionProbability;
 use crate::lung::LungProbability;
 use crate::preprocess::ModelInput;
-use crate::{Error, Limits, Result, RunOptions, simd};
+use crate::{Error, Limits, Result, RunOptions, digest, simd};
 
 /// A graph that runs: flat input in the model's layout, one flat tensor per described output.
 pub(crate) trait Network: Send + Sync + std::fmt::Debug {
@@ -33,6 +32,13 @@ pub struct Model {
     path: Option<PathBuf>,
     file: std::borrow::Cow<'static, [u8]>,
     network: Box<dyn Network>,
+}
+
+/// Name and hash of a model that took part.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ModelIdentity {
+    pub name: String,
+    pub sha256: String,
 }
 
 /// How to load a model.
@@ -114,7 +120,7 @@ impl Model {
         // tract panics on some malformed graphs; a model file is input like any other.
         let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tract::TractNetwork::load(&proto, &spec, options.threads)));
         let network = loaded.map_err(|_| Error::Model("the graph is malformed (the loader gave up on it)".into()))??;
-        let sha256 = hex(&Sha256::digest(&file));
+        let sha256 = digest::sha256(&file);
         Ok(Model { spec, sha256, path: None, file, network: Box::new(network) })
     }
 
@@ -126,6 +132,11 @@ impl Model {
     /// SHA-256 of the model file, in hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// Name and hash, as results carry them.
+    pub fn identity(&self) -> ModelIdentity {
+        ModelIdentity { name: self.spec.name.clone(), sha256: self.sha256.clone() }
     }
 
     /// Where it was loaded from; `None` for the bundled model and models from memory.
@@ -192,8 +203,4 @@ impl Model {
         }
         self.network.run(values, options, parallel)
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -1,8 +1,7 @@
 //! Files and bytes: size bounds, sniffing by content, dispatch to the decoders.
 
 use super::{Radiograph, RasterFormat, dicom, raster, tiff};
-use crate::{Error, Limits, Result};
-use sha2::{Digest, Sha256};
+use crate::{Error, Limits, Result, digest};
 use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -71,7 +70,7 @@ impl Radiograph {
             Kind::Raster(RasterFormat::Tiff) => tiff::decode(bytes, options),
             Kind::Raster(format) => raster::decode(bytes, format, options),
         }?;
-        Ok(decoded.upright(Some(hex(&Sha256::digest(bytes)))))
+        Ok(decoded.upright(Some(digest::sha256(bytes))))
     }
 }
 
@@ -152,8 +151,4 @@ fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
     file.by_ref().take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
     check_file_size(bytes.len() as u64, limit).map_err(|e| e.in_file(path))?;
     Ok(bytes)
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
