@@ -1,4 +1,4 @@
-"""Random geometry and grey values for a batch, on tensors: (N,1,H,W) image in 0..1, (N,C,H,W) masks, (N,C) known."""
+"""Random geometry, hidden parts and grey values for a batch: (N,1,H,W) image in 0..1, (N,C,H,W) masks, zones 0..6."""
 import math
 
 import torch
@@ -19,8 +19,11 @@ def uniform(rng, n, low, high):
     return torch.rand(n, generator=rng) * (high - low) + low
 
 
-def geometry(x, y, size, rng):
-    """Rotation, scale, aspect (so that no source keeps its shape), shift and flip, resampled to `size`."""
+def geometry(x, y, zones, size, rng):
+    """Rotation, scale, aspect (so that no source keeps its shape), shift and flip, resampled to `size`.
+
+    Zones keep their numbers under a flip: a zone's score belongs to its pixels, whichever side they lie on.
+    """
     n = len(x)
     angle = uniform(rng, n, -12, 12) * math.pi / 180
     scale = uniform(rng, n, 0.85, 1.2)
@@ -36,8 +39,9 @@ def geometry(x, y, size, rng):
     grid = F.affine_grid(m, (n, 1, size, size), align_corners=False)
     x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
     y = F.grid_sample(y, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    zones = F.grid_sample(zones, grid, mode="nearest", padding_mode="zeros", align_corners=False)
     y[flip] = y[flip][:, MIRRORED]
-    return x, y, flip
+    return x, y, zones, flip
 
 
 def blur(x, sigma):
@@ -71,8 +75,30 @@ def grey(x, rng):
     return x + noise * torch.randn(x.shape, generator=rng)
 
 
-def augment(x, y, known, size, rng):
-    x, y, flip = geometry(x, y, size, rng)
-    known = known.clone()
-    known[flip] = known[flip][:, MIRRORED]
-    return standardise(grey(x, rng)), y, known
+def hide(x, batch, rng, chance):
+    """Hide the lungs, or all but the lungs, behind the median grey, as the occlusion test does.
+
+    Where the lungs are hidden nothing can be marked; where the rest is hidden everything still can.
+    """
+    n, side = len(x), x.shape[-1]
+    lung = batch.y[:, [LUNG_RIGHT, LUNG_LEFT, FIELD_RIGHT, FIELD_LEFT]].amax(1, keepdim=True)
+    draw = torch.rand(n, 2, generator=rng)
+    for i in ((draw[:, 0] < chance) & (lung.amax((1, 2, 3)) > 0.5)).nonzero().flatten().tolist():
+        r = int(side * (0.03 + 0.04 * float(torch.rand(1, generator=rng))))
+        near = F.max_pool2d(lung[i:i + 1], 2 * r + 1, 1, r)[0] > 0.5
+        if draw[i, 1] < 0.5:
+            x[i][near] = x[i].median()
+            batch.y[i], batch.known[i], batch.sideless[i], batch.scores[i] = 0, 0, 0, float("nan")
+            batch.known[i, INFECTION] = 1
+        else:
+            x[i][~near] = x[i].median()
+    return x
+
+
+def augment(batch, size, rng, hidden):
+    """Augmented batch, and its images before the grey values were changed (standardised): what a teacher may look at."""
+    x, batch.y, batch.zones, flip = geometry(batch.x, batch.y, batch.zones, size, rng)
+    batch.known[flip] = batch.known[flip][:, MIRRORED]
+    plain = standardise(x)
+    batch.x = standardise(grey(hide(x.clone(), batch, rng, hidden), rng))
+    return batch, plain

@@ -33,6 +33,11 @@ class Row:
         """Scores of the senior reader, zones A to F (0..3 each), or None."""
         return [float(self.text[f"brixia_S_{z}"]) for z in "ABCDEF"] if self.text["brixia_S_Global"] else None
 
+    @property
+    def unlabelled(self):
+        """COVID-19 without any label of where: what self-training can use."""
+        return self.finding == "covid" and not self.outlined and not self.brixia
+
 
 def load(data):
     rows = []
@@ -87,3 +92,15 @@ def sides(lung):
     if abs(centre[0] - centre[1]) < 0.15 * lung.shape[1]:
         return lung > 50, np.zeros_like(lung, bool), False
     return (a, b, True) if centre[0] < centre[1] else (b, a, True)
+
+
+def zone_map(right, left):
+    """1..6 for zones A to F (severity.rs): thirds of each lung's own bounding box; 0 elsewhere."""
+    out = np.zeros(right.shape, np.uint8)
+    for first, lung in ((1, right), (4, left)):
+        rows = np.flatnonzero(lung.any(1))
+        if len(rows):
+            top, height = rows[0], rows[-1] + 1 - rows[0]
+            third = (np.arange(lung.shape[0]) - top) * 3 // height
+            out[lung] = (first + np.broadcast_to(third[:, None], lung.shape))[lung]
+    return out

@@ -1,6 +1,7 @@
 """The paper's hybrid loss, focal + Dice, per output channel and over the labels that are known."""
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 
 def focal(logit, target, gamma=1.0):
@@ -34,3 +35,23 @@ def hybrid(logit, target, weight, channels):
 def union(logit, target):
     """Union of two side channels as one logit and target, for masks whose sides are unknown."""
     return torch.logsumexp(logit, 1, keepdim=True), target.amax(1, keepdim=True)
+
+
+class ZoneScore(nn.Module):
+    """A zone's Brixia score (0..3) from its mean opacity: one learned, rising curve, dropped after training."""
+
+    def __init__(self):
+        super().__init__()
+        self.rate = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, logit, zones, scores):
+        """Smooth L1 over the zones that a reader scored; `zones` (N,1,H,W) 0..6, `scores` (N,6), NaN where unknown."""
+        total, n = logit.new_zeros(()), 0
+        for i in (~scores.isnan()).any(1).nonzero().flatten().tolist():
+            p = logit[i, 0].sigmoid()
+            for z in range(6):
+                inside = (zones[i, 0] - (z + 1)).abs() < 0.25
+                if inside.sum() > 64:
+                    estimate = 3 * (1 - torch.exp(-F.softplus(self.rate) * p[inside].mean()))
+                    total, n = total + F.smooth_l1_loss(estimate, scores[i, z]), n + 1
+        return total / max(n, 1)

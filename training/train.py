@@ -1,7 +1,8 @@
-"""Train one network: `python -m training.train --name fold0 --exclude-folds 0 --start lungs.pt --steps 800`.
+"""Train one network: `python -m training.train --name fold1 --phase coarse --exclude-folds 1`, then `--phase fine`.
 
-Two phases, one command each: `--phase lungs` learns the lungs alone, `--phase joint` lungs and opacity together.
-Resumable: the same command goes on from the last checkpoint under --runs/NAME.
+`coarse` starts from ImageNet at 192 px, `fine` goes on from it at 256 px. Both learn lungs and opacity together from outlines,
+Brixia zone scores, lung masks and normals; `fine` may add its own averaged network's maps of unlabelled COVID-19 images.
+Resumable: the same command goes on from the last checkpoint under --runs/NAME-PHASE.
 """
 import argparse
 import json
@@ -9,9 +10,11 @@ import math
 import os
 import platform
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from . import augment, catalog, losses
 from .network import FIELD_LEFT, FIELD_RIGHT, INFECTION, LUNG_LEFT, LUNG_RIGHT, UNetLite0
@@ -20,12 +23,25 @@ CACHED = 288    # images wait in memory a little larger than the network's input
 
 
 def calibration_groups(rows):
-    """Groups no network trains on, so that severity and detection are fitted on unseen images: the Brixia-scored
-    patients without outlines, and every fourth group of normals."""
-    outlined = {r.group for r in rows if r.outlined}
-    held = {r.group for r in rows if r.brixia and r.group not in outlined}
-    normals = sorted({r.group for r in rows if r.finding == "normal"} - outlined)
-    return held | set(normals[::4])
+    """Groups no network trains on, so that severity and detection are fitted on unseen images: every second group with
+    Brixia scores but no outlines, and every fourth of the normals and of the unlabelled COVID-19 images."""
+    taken = {r.group for r in rows if r.outlined}
+    held = set()
+    for kind, share in ((lambda r: r.brixia, 2), (lambda r: r.finding == "normal", 4), (lambda r: r.unlabelled, 4)):
+        groups = sorted({r.group for r in rows if kind(r)} - taken)
+        held |= set(groups[::share])
+        taken |= set(groups)
+    return held
+
+
+@dataclass
+class Batch:
+    x: torch.Tensor         # (N,1,H,W) grey
+    y: torch.Tensor         # (N,5,H,W) targets
+    zones: torch.Tensor     # (N,1,H,W) 0..6
+    known: torch.Tensor     # (N,5) which targets are labels
+    sideless: torch.Tensor  # (N,) lungs known, their sides not
+    scores: torch.Tensor    # (N,6) Brixia per zone, NaN where unknown
 
 
 class Pool:
@@ -33,25 +49,31 @@ class Pool:
 
     def __init__(self, data, rows, rng):
         self.rows, self.rng, self.queue = rows, rng, []
-        self.x = torch.empty(len(rows), 1, CACHED, CACHED, dtype=torch.uint8)
-        self.y = torch.zeros(len(rows), 5, CACHED, CACHED, dtype=torch.bool)
-        self.known = torch.zeros(len(rows), 5)
-        self.union = torch.zeros(len(rows))     # lungs known, their sides not
+        n = len(rows)
+        self.x = torch.empty(n, 1, CACHED, CACHED, dtype=torch.uint8)
+        self.y = torch.zeros(n, 5, CACHED, CACHED, dtype=torch.bool)
+        self.zones = torch.zeros(n, 1, CACHED, CACHED, dtype=torch.uint8)
+        self.known, self.sideless, self.scores = torch.zeros(n, 5), torch.zeros(n), torch.full((n, 6), float("nan"))
         for i, r in enumerate(rows):
             self.x[i, 0] = torch.from_numpy(catalog.image(data, r, CACHED).copy())
             if r.outlined:
                 self.y[i, INFECTION] = torch.from_numpy(catalog.mask(data, r, "infection", CACHED) > 0)
-                self.known[i, INFECTION] = 1
-            elif r.finding == "normal":
+            if r.outlined or r.finding == "normal":
                 self.known[i, INFECTION] = 1
             if r.lung_mask:
-                right, left, sided = catalog.sides(catalog.mask(data, r, "lung", CACHED))
-                pair = (LUNG_RIGHT, LUNG_LEFT) if r.lung_mask.startswith(catalog.LUNGS) else (FIELD_RIGHT, FIELD_LEFT)
-                self.y[i, pair[0]], self.y[i, pair[1]] = torch.from_numpy(right), torch.from_numpy(left)
-                if sided:
-                    self.known[i, list(pair)] = 1
-                elif pair[0] == LUNG_RIGHT:
-                    self.union[i] = 1
+                self.lungs(data, i, r)
+
+    def lungs(self, data, i, r):
+        right, left, sided = catalog.sides(catalog.mask(data, r, "lung", CACHED))
+        pair = [LUNG_RIGHT, LUNG_LEFT] if r.lung_mask.startswith(catalog.LUNGS) else [FIELD_RIGHT, FIELD_LEFT]
+        self.y[i, pair[0]], self.y[i, pair[1]] = torch.from_numpy(right), torch.from_numpy(left)
+        if sided:
+            self.known[i, pair] = 1
+            if r.brixia:
+                self.zones[i, 0] = torch.from_numpy(catalog.zone_map(right, left))
+                self.scores[i] = torch.tensor(r.brixia)
+        elif pair[0] == LUNG_RIGHT:
+            self.sideless[i] = 1
 
     def draw(self, n):
         picked = []
@@ -59,11 +81,76 @@ class Pool:
             if not self.queue:
                 self.queue = torch.randperm(len(self.rows), generator=self.rng).tolist()
             picked.append(self.queue.pop())
-        return self.x[picked].float() / 255, self.y[picked].float(), self.known[picked], self.union[picked]
+        return (self.x[picked].float() / 255, self.y[picked].float(), self.zones[picked].float(), self.known[picked],
+                self.sideless[picked], self.scores[picked])
 
 
 def draw(parts):
-    return [torch.cat(z) for z in zip(*(pool.draw(n) for pool, n in parts))]
+    return Batch(*(torch.cat(z) for z in zip(*(pool.draw(n) for pool, n in parts))))
+
+
+def pools(a, rows, rng):
+    """(kind, pool, images of it in a batch of 16)."""
+    held = calibration_groups(rows)
+    seen = [r for r in rows if r.fold not in a.exclude_folds and r.group not in held and not r.no_derivatives]
+    lungs = [r for r in seen if r.lung_mask.startswith(catalog.LUNGS)]
+    kinds = [("outlined", [r for r in seen if r.outlined], 7 if not a.unlabelled else 6),
+             ("scored", [r for r in lungs if r.brixia and not r.outlined], 2),
+             ("lungs", lungs, 4 if not a.unlabelled else 3),
+             ("normal", [r for r in seen if r.finding == "normal" and not r.outlined], 3)]
+    if a.unlabelled:
+        kinds.append(("unlabelled", [r for r in seen if r.unlabelled], a.unlabelled))
+    return [(kind, Pool(a.data, of, rng), n) for kind, of, n in kinds]
+
+
+def propose(teacher, average, plain, batch, unlabelled):
+    """Targets of the unlabelled images: the averaged network's probabilities on the images before their grey was changed."""
+    teacher.load_state_dict(average)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        p = teacher(plain[unlabelled].contiguous(memory_format=torch.channels_last)).float().sigmoid()
+    batch.y[unlabelled, INFECTION] = p[:, INFECTION]
+    batch.known[unlabelled, INFECTION] = 1
+
+
+def loss_of(a, net, scorer, batch, unlabelled):
+    target = batch.y.clone()
+    # Outlines are coarse: their borders teach less sharply than their middle.
+    target[:, INFECTION] = F.avg_pool2d(target[:, INFECTION:INFECTION + 1], 7, 1, 3, count_include_pad=False)[:, 0]
+    weight = batch.known.clone()
+    empty = (target[:, INFECTION].amax((1, 2)) == 0) & (batch.known[:, INFECTION] > 0)
+    weight[empty, INFECTION] = a.normal_weight
+    weight[unlabelled, INFECTION] *= a.unlabelled_weight
+    with torch.autocast("cpu", torch.bfloat16):
+        logit = net(batch.x.contiguous(memory_format=torch.channels_last))
+    logit = logit.float()
+    lungs = [LUNG_RIGHT, LUNG_LEFT]
+    loss = losses.hybrid(logit, target, weight, [*lungs, FIELD_RIGHT, FIELD_LEFT]) / 2
+    if batch.sideless.any():
+        l, t = losses.union(logit[:, lungs], target[:, lungs])
+        loss = loss + losses.hybrid(l, t, batch.sideless[:, None], [0]) * 0.5
+    loss = loss + losses.hybrid(logit, target, weight, [INFECTION])
+    return loss + a.zone_weight * scorer(logit, batch.zones, batch.scores)
+
+
+def remember(a, folder, parts, start):
+    """record.json: what this network will have seen, for its metadata."""
+    used = {r.id: r for _, pool, _ in parts for r in pool.rows}
+    record = dict(phase=a.phase, folds_excluded=a.exclude_folds, seed=a.seed, steps=a.steps, rate=a.rate,
+                  normal_weight=a.normal_weight, zone_weight=a.zone_weight, hidden=a.hidden, size=a.size, unlabelled_weight=a.unlabelled_weight,
+                  torch=torch.__version__, python=platform.python_version(),
+                  data_sha256=catalog.fingerprint(a.data, used.values()), images=len(used), ids=sorted(used),
+                  groups=sorted({r.group for r in used.values()}), folds=sorted({r.fold for r in used.values()}),
+                  counts={kind: len(pool.rows) for kind, pool, _ in parts})
+    if start:       # what a network saw includes what its start saw
+        before = start["record"]
+        if set(a.exclude_folds) & set(before["folds"]):
+            raise SystemExit("the start has seen a fold that is excluded")
+        record["before"] = {k: v for k, v in before.items() if k not in ("ids", "groups", "folds")}
+        for k in ("ids", "groups", "folds"):
+            record[k] = sorted(set(record[k]) | set(before[k]))
+    with open(os.path.join(folder, "record.json"), "w") as f:
+        json.dump(record, f, indent=1)
+    return record
 
 
 def main():
@@ -71,81 +158,61 @@ def main():
     ap.add_argument("--data", default="../shared/data")
     ap.add_argument("--runs", default="training/runs")
     ap.add_argument("--name", required=True)
-    ap.add_argument("--phase", choices=["lungs", "joint"], default="joint")
+    ap.add_argument("--phase", choices=["coarse", "fine"], required=True)
     ap.add_argument("--exclude-folds", type=int, nargs="*", default=[])
-    ap.add_argument("--start", help="checkpoint to start from (default: ImageNet encoder)")
-    ap.add_argument("--steps", type=int, default=800)
-    ap.add_argument("--rate", type=float, default=1.2e-3)
+    ap.add_argument("--start", help="checkpoint to start from (default: ImageNet for coarse, --runs/NAME-coarse for fine)")
+    ap.add_argument("--steps", type=int, help="default 440 coarse, 360 fine")
+    ap.add_argument("--rate", type=float, help="default 1.2e-3 coarse, 8e-4 fine")
+    ap.add_argument("--size", type=int, help="default 192 coarse, 256 fine")
     ap.add_argument("--normal-weight", type=float, default=0.5)
-    ap.add_argument("--size", type=int, default=256)
+    ap.add_argument("--zone-weight", type=float, default=0.5)
+    ap.add_argument("--hidden", type=float, default=0.12, help="share of images whose lungs, or all but them, are hidden")
+    ap.add_argument("--unlabelled", type=int, default=0, help="unlabelled images in a batch")
+    ap.add_argument("--unlabelled-weight", type=float, default=0.5)
     ap.add_argument("--seed", type=int, default=0)
     a = ap.parse_args()
+    coarse = a.phase == "coarse"
+    a.steps, a.rate, a.size = a.steps or (440 if coarse else 360), a.rate or (1.2e-3 if coarse else 8e-4), a.size or (192 if coarse else 256)
+    if not coarse and not a.start:
+        a.start = os.path.join(a.runs, f"{a.name}-coarse", "last.pt")
     torch.manual_seed(a.seed)
     rng = torch.Generator().manual_seed(a.seed)
-    rows = catalog.load(a.data)
-    held = calibration_groups(rows)
-    seen = [r for r in rows if r.fold not in a.exclude_folds and r.group not in held and not r.no_derivatives]
-    lungs = [r for r in seen if r.lung_mask.startswith(catalog.LUNGS)]
-    fields = [r for r in seen if r.lung_mask == catalog.FIELDS]
-    outlined = [r for r in seen if r.outlined]
-    normals = [r for r in seen if r.finding == "normal" and not r.outlined]
-    if a.phase == "lungs":
-        parts = [(Pool(a.data, lungs, rng), 10), (Pool(a.data, fields, rng), 6)]
-    else:
-        parts = [(Pool(a.data, outlined, rng), 8), (Pool(a.data, lungs, rng), 4), (Pool(a.data, normals, rng), 4)]
-    used = {r.id: r for pool, _ in parts for r in pool.rows}
+    parts = pools(a, catalog.load(a.data), rng)
+    kinds = [kind for kind, _, n in parts for _ in range(n)]
+    unlabelled = torch.tensor([i for i, kind in enumerate(kinds) if kind == "unlabelled"], dtype=torch.long)
 
-    net = UNetLite0().to(memory_format=torch.channels_last)
-    if a.start:
-        net.load_state_dict(torch.load(a.start)["average"])
+    net, scorer = UNetLite0().to(memory_format=torch.channels_last), losses.ZoneScore()
+    teacher = UNetLite0().to(memory_format=torch.channels_last).eval()
+    start = torch.load(a.start, weights_only=False) if a.start else None
+    if start:
+        net.load_state_dict(start["average"])
+        scorer.load_state_dict(start["scorer"])
     else:
         net.load_imagenet()
-    optimizer = torch.optim.AdamW(net.parameters(), lr=a.rate, weight_decay=1e-2)
+    optimizer = torch.optim.AdamW([*net.parameters(), *scorer.parameters()], lr=a.rate, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, a.rate, total_steps=a.steps, pct_start=0.15)
     average = {k: v.detach().clone() for k, v in net.state_dict().items()}
-    folder = os.path.join(a.runs, a.name)
+    folder = os.path.join(a.runs, f"{a.name}-{a.phase}")
     os.makedirs(folder, exist_ok=True)
     path, step = os.path.join(folder, "last.pt"), 0
     if os.path.exists(path):
         c = torch.load(path, weights_only=False)
-        net.load_state_dict(c["net"]), optimizer.load_state_dict(c["optimizer"]), schedule.load_state_dict(c["schedule"])
-        average, step = c["average"], c["step"]
+        for state, k in ((net, "net"), (scorer, "scorer"), (optimizer, "optimizer"), (schedule, "schedule")):
+            state.load_state_dict(c[k])
+        average, step, record = c["average"], c["step"], c["record"]
         rng.set_state(c["rng"]), torch.set_rng_state(c["torch_rng"])
-        for (pool, _), queue in zip(parts, c.get("queues", [])):
+        for (_, pool, _), queue in zip(parts, c["queues"]):
             pool.queue = queue
     else:
-        record = dict(phase=a.phase, folds_excluded=a.exclude_folds, seed=a.seed, steps=a.steps, start=a.start, rate=a.rate,
-                      normal_weight=a.normal_weight, size=a.size, torch=torch.__version__, python=platform.python_version(),
-                      data_sha256=catalog.fingerprint(a.data, used.values()), images=len(used), ids=sorted(used),
-                      groups=sorted({r.group for r in used.values()}), folds=sorted({r.fold for r in used.values()}),
-                      outlined=len(outlined), lungs=len(lungs), fields=len(fields), normals=len(normals))
-        if a.start:     # what a network saw includes what its start saw
-            before = torch.load(a.start, weights_only=False)["record"]
-            for k in ("ids", "groups", "folds"):
-                record[k] = sorted(set(record[k]) | set(before[k]))
-        with open(os.path.join(folder, "record.json"), "w") as f:
-            json.dump(record, f, indent=1)
-    record = json.load(open(os.path.join(folder, "record.json")))
+        record = remember(a, folder, parts, start)
     log = open(os.path.join(folder, "log.txt"), "a")
     began, shown, smooth = time.time(), step, None
     net.train()
     while step < a.steps:
-        x, y, known, sideless = draw(parts)
-        x, y, known = augment.augment(x, y, known, a.size, rng)
-        weight = known.clone()
-        empty = (y[:, INFECTION].amax((1, 2)) == 0) & (known[:, INFECTION] > 0)
-        weight[empty, INFECTION] = a.normal_weight
-        with torch.autocast("cpu", torch.bfloat16):
-            logit = net(x.contiguous(memory_format=torch.channels_last))
-        logit = logit.float()
-        channels = [LUNG_RIGHT, LUNG_LEFT, FIELD_RIGHT, FIELD_LEFT]
-        loss = losses.hybrid(logit, y, weight, channels) / 2
-        if sideless.any():
-            pair = [LUNG_RIGHT, LUNG_LEFT]
-            l, t = losses.union(logit[:, pair], y[:, pair])
-            loss = loss + losses.hybrid(l, t, sideless[:, None], [0]) * 0.5
-        if a.phase == "joint":
-            loss = loss + losses.hybrid(logit, y, weight, [INFECTION])
+        batch, plain = augment.augment(draw([(pool, n) for _, pool, n in parts]), a.size, rng, a.hidden)
+        if len(unlabelled):
+            propose(teacher, average, plain, batch, unlabelled)
+        loss = loss_of(a, net, scorer, batch, unlabelled)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -158,10 +225,10 @@ def main():
         if math.isnan(smooth):
             raise SystemExit(f"loss is not a number at step {step}")
         if step % 20 == 0 or step == a.steps:
-            print(f"{a.name} step {step}/{a.steps} loss {smooth:.4f} {(time.time() - began) / (step - shown):.2f} s/step", file=log, flush=True)
+            print(f"{a.name}-{a.phase} step {step}/{a.steps} loss {smooth:.4f} {(time.time() - began) / (step - shown):.2f} s/step", file=log, flush=True)
         if step % 40 == 0 or step == a.steps:
-            torch.save(dict(net=net.state_dict(), average=average, optimizer=optimizer.state_dict(), schedule=schedule.state_dict(), step=step,
-                            rng=rng.get_state(), torch_rng=torch.get_rng_state(), queues=[pool.queue for pool, _ in parts], record=record), path + ".part")
+            torch.save(dict(net=net.state_dict(), scorer=scorer.state_dict(), average=average, optimizer=optimizer.state_dict(), schedule=schedule.state_dict(),
+                            step=step, rng=rng.get_state(), torch_rng=torch.get_rng_state(), queues=[pool.queue for _, pool, _ in parts], record=record), path + ".part")
             os.replace(path + ".part", path)
 
 
