@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use covmap_core::engine::Engine;
 use covmap_core::render::Colormap;
 use covmap_core::{Error, Fusion, OperatingPoint, Pipeline, PipelineOptions, Precision, Result, RunOptions, Views};
 
@@ -167,6 +168,9 @@ pub(crate) enum ModelCommand {
     Inspect {
         /// Model file. Default: the bundled model.
         file: Option<PathBuf>,
+        /// Print how it runs instead: the steps of the compiled plans, and what stays on tract and why.
+        #[arg(long)]
+        plan: bool,
     },
     /// Write the bundled model as an ONNX file with f32 weights, for other engines.
     Extract {
@@ -194,6 +198,12 @@ pub(crate) enum ModelCommand {
         /// Write the output tensors, one after the other, as little-endian f32.
         #[arg(long, value_name = "Y.f32")]
         output: Option<PathBuf>,
+        /// What runs it: auto (compiled plans, tract for the rest) or reference (tract alone).
+        #[arg(long, default_value_t)]
+        engine: Engine,
+        /// Print the time of each step of the compiled plans as well.
+        #[arg(long)]
+        steps: bool,
         /// Print one JSON object.
         #[arg(long)]
         json: bool,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use covmap_core::engine::Engine;
 use covmap_core::{Error, Model, ModelOptions, Result, RunOptions};
 use serde_json::json;
 
@@ -11,20 +12,24 @@ use crate::{OK, output, usage};
 
 pub(crate) fn run(a: &ModelArguments) -> Result<u8> {
     match &a.command {
-        ModelCommand::Inspect { file } => inspect(&open(file.as_deref(), 1)?),
-        ModelCommand::Extract { out, file } => output::write(out, &open(file.as_deref(), 1)?.extract()?)?,
-        ModelCommand::Bench { file, threads, runs, precision, input, output, json } => {
+        ModelCommand::Inspect { file, plan: true } => plan(&open(file.as_deref(), 1, Engine::Auto)?),
+        ModelCommand::Inspect { file, plan: false } => inspect(&open(file.as_deref(), 1, Engine::Auto)?),
+        ModelCommand::Extract { out, file } => output::write(out, &open(file.as_deref(), 1, Engine::Auto)?.extract()?)?,
+        ModelCommand::Bench { file, threads, runs, precision, input, output, engine, steps, json } => {
             precision.require_available()?;
-            let model = open(file.as_deref(), (*threads).into())?;
-            bench(&model, &Bench { threads: (*threads).into(), runs: *runs, input: input.clone(), output: output.clone(), json: *json })?;
+            let model = open(file.as_deref(), (*threads).into(), *engine)?;
+            let b =
+                Bench { threads: (*threads).into(), runs: *runs, input: input.clone(), output: output.clone(), steps: *steps, json: *json };
+            bench(&model, &b)?;
         }
     }
     Ok(OK)
 }
 
-fn open(file: Option<&Path>, threads: usize) -> Result<Model> {
+fn open(file: Option<&Path>, threads: usize, engine: Engine) -> Result<Model> {
     let mut options = ModelOptions::default();
     options.threads = threads;
+    options.engine = engine;
     match file {
         Some(path) => Model::open(path, &options),
         None => Model::bundled(&options),
@@ -65,11 +70,43 @@ fn inspect(model: &Model) {
     }
 }
 
+fn plan(model: &Model) {
+    let execution = model.execution();
+    for (i, r) in execution.regions.iter().enumerate() {
+        let nodes: usize = r.steps.iter().map(|s| s.covers).sum();
+        let macs: usize = r.steps.iter().map(|s| s.macs).sum();
+        println!(
+            "region {i}: {nodes} nodes in {} steps, {:.1} MMAC, {:.1} MB of values in blocks of 16 channels",
+            r.steps.len(),
+            macs as f64 / 1e6,
+            r.arena_bytes as f64 / 1e6
+        );
+        for s in &r.steps {
+            println!(
+                "  {:<40} {:<22} {:>2} nodes {:>8.2} MMAC {:>9} weight bytes",
+                s.node,
+                s.kernel,
+                s.covers,
+                s.macs as f64 / 1e6,
+                s.weight_bytes
+            );
+        }
+    }
+    match execution.fallbacks.as_slice() {
+        [] => println!("nothing stays on tract"),
+        left => {
+            println!("{} nodes stay on tract:", left.len());
+            left.iter().for_each(|f| println!("  {:<40} {:<22} {}", f.node, f.operator, f.reason));
+        }
+    }
+}
+
 struct Bench {
     threads: usize,
     runs: u32,
     input: Option<PathBuf>,
     output: Option<PathBuf>,
+    steps: bool,
     json: bool,
 }
 
@@ -115,7 +152,25 @@ fn bench(model: &Model, b: &Bench) -> Result<()> {
             b.threads
         );
     }
+    if b.steps {
+        steps(model, &model.profile(&values, b.runs as usize, b.threads > 1)?);
+    }
     Ok(())
+}
+
+fn steps(model: &Model, times: &[Vec<f64>]) {
+    for (region, times) in model.execution().regions.iter().zip(times) {
+        for (s, ms) in region.steps.iter().zip(times) {
+            println!(
+                "  {:<40} {:<22} {ms:>8.3} ms {:>8.2} MMAC {:>7.1} GFLOP/s",
+                s.node,
+                s.kernel,
+                s.macs as f64 / 1e6,
+                s.macs as f64 / ms / 5e5
+            );
+        }
+        println!("  {:<63} {:>8.3} ms", "together", times.iter().sum::<f64>());
+    }
 }
 
 fn read_floats(path: &Path) -> Result<Vec<f32>> {

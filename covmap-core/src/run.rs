@@ -70,6 +70,16 @@ macro_rules! named {
 pub(crate) use named;
 
 named! {
+    /// What runs a network.
+    Engine: "engine" {
+        /// Compiled plans for whatever part of the network they cover, tract for the rest.
+        Auto = "auto",
+        /// tract alone: the reference that plans are checked against.
+        Reference = "reference",
+    } default Auto
+}
+
+named! {
     /// Test-time views of one radiograph that the network sees; their probabilities are fused.
     Views: "views" {
         /// The radiograph as it is.

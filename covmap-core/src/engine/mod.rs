@@ -1,7 +1,15 @@
 //! ONNX files to runnable networks. tract is the reference; a faster path must agree with it.
 
 mod bundled;
+mod execution;
+mod graph;
+mod kernels;
+mod lower;
 mod onnx;
+mod plan;
+#[cfg(test)]
+mod reference;
+mod region;
 mod spec;
 mod tract;
 
@@ -9,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 
+pub use execution::{Execution, Fallback, RegionSummary, StepSummary};
 pub use spec::{
     Activation, BrixiaCalibration, Calibration, Channel, DetectionCalibration, InputSpec, Layout, ModelSpec, Normalisation, OutputSpec,
     Thresholds, Training, ZoneFeature,
@@ -17,11 +26,23 @@ pub use spec::{
 use crate::infection::InfectionProbability;
 use crate::lung::LungProbability;
 use crate::preprocess::ModelInput;
+pub use crate::run::Engine;
 use crate::{Error, Limits, Result, RunOptions, digest, simd};
 
 /// A graph that runs: flat input in the model's layout, one flat tensor per described output.
 pub(crate) trait Network: Send + Sync + std::fmt::Debug {
     fn run(&self, input: &[f32], options: &RunOptions, parallel: bool) -> Result<Vec<Vec<f32>>>;
+
+    fn execution(&self) -> Execution;
+
+    /// As `run`; `seen` hears of each step (region, step) before it runs.
+    fn observe(
+        &self,
+        input: &[f32],
+        options: &RunOptions,
+        parallel: bool,
+        seen: &mut (dyn FnMut(usize, usize) + Send),
+    ) -> Result<Vec<Vec<f32>>>;
 }
 
 /// A model: one ONNX file, its description and the network made of it. Immutable, shared freely between threads.
@@ -49,12 +70,13 @@ pub struct ModelOptions {
     pub spec: Option<ModelSpec>,
     /// Threads that one run may use. Default behavior: one.
     pub threads: usize,
+    pub engine: Engine,
     pub limits: Limits,
 }
 
 impl Default for ModelOptions {
     fn default() -> Self {
-        ModelOptions { spec: None, threads: 1, limits: Limits::default() }
+        ModelOptions { spec: None, threads: 1, engine: Engine::default(), limits: Limits::default() }
     }
 }
 
@@ -118,7 +140,9 @@ impl Model {
         };
         onnx::widen(&mut proto)?;
         // tract panics on some malformed graphs; a model file is input like any other.
-        let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tract::TractNetwork::load(&proto, &spec, options.threads)));
+        let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            tract::TractNetwork::load(&proto, &spec, options.threads, options.engine)
+        }));
         let network = loaded.map_err(|_| Error::Model("the graph is malformed (the loader gave up on it)".into()))??;
         let sha256 = digest::sha256(&file);
         Ok(Model { spec, sha256, path: None, file, network: Box::new(network) })

@@ -1,5 +1,6 @@
 //! The reference engine: tract runs any ONNX graph it can load, serially or on a pool.
 
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use tract_linalg::multithread::{Executor, multithread_tract_scope};
 use tract_onnx::onnx;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as DimValue;
@@ -7,7 +8,10 @@ use tract_onnx::pb::{GraphProto, ModelProto, tensor_proto::DataLocation, type_pr
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::plan::{SimplePlan, eval};
 
-use super::{Layout, ModelSpec, Network};
+use super::execution::{Execution, Fallback};
+use super::region::{Region, accelerate};
+use super::{Engine, Layout, ModelSpec, Network};
+use crate::simd::Level;
 use crate::{Error, Result, RunOptions};
 
 /// One graph, simplified and ready to run.
@@ -15,12 +19,15 @@ use crate::{Error, Result, RunOptions};
 pub(crate) struct TractNetwork {
     plan: Arc<TypedSimplePlan>,
     input_shape: [usize; 4],
-    executor: Executor,
+    /// For one run on several threads.
+    pool: Option<Arc<ThreadPool>>,
+    regions: Vec<Region>,
+    fallbacks: Vec<Fallback>,
 }
 
 impl TractNetwork {
     /// Loads a graph for the input its description states; `threads` beyond one get a pool of their own.
-    pub(crate) fn load(proto: &ModelProto, spec: &ModelSpec, threads: usize) -> Result<Self> {
+    pub(crate) fn load(proto: &ModelProto, spec: &ModelSpec, threads: usize, engine: Engine) -> Result<Self> {
         let graph = proto.graph.as_ref().ok_or_else(|| Error::Model("there is no graph in the model".into()))?;
         // A model is one file: weights elsewhere would let it name any path of this machine.
         if let Some(t) = graph.initializer.iter().find(|t| t.data_location == Some(DataLocation::External as i32)) {
@@ -57,13 +64,19 @@ impl TractNetwork {
         model.select_output_outlets(&outlets).map_err(unfit("outputs"))?;
         model.set_input_fact(0, f32::fact(input_shape).into()).map_err(unfit("input"))?;
         let what = format!("the graph does not accept a {input_shape:?} float input");
-        let model = model.into_typed().and_then(|m| m.into_decluttered()).map_err(unfit(&what))?;
+        let mut model = model.into_typed().map_err(unfit(&what))?;
         check_outputs(&model, spec)?;
-        let model = model.into_optimized().map_err(unfit(&what))?;
+        let (mut regions, mut fallbacks) = (Vec::new(), Vec::new());
+        if engine == Engine::Auto {
+            // Before decluttering, which turns convolutions into products of matrices.
+            model.prop_consts().map_err(unfit(&what))?;
+            (model, regions, fallbacks) = accelerate(&model, Level::detect()).map_err(unfit(&what))?;
+        }
+        let model = model.into_decluttered().and_then(|m| m.into_optimized()).map_err(unfit(&what))?;
         let plan = SimplePlan::new(model).map_err(unfit("the graph cannot be ordered"))?;
-        // A pool of one thread would still fall through to rayon's global pool.
-        let executor = if threads > 1 { Executor::multithread(threads) } else { Executor::SingleThread };
-        Ok(TractNetwork { plan, input_shape, executor })
+        let pool = (threads > 1).then(|| ThreadPoolBuilder::new().num_threads(threads).build());
+        let pool = pool.transpose().map_err(|e| Error::Internal(format!("thread pool: {e}")))?.map(Arc::new);
+        Ok(TractNetwork { plan, input_shape, pool, regions, fallbacks })
     }
 }
 
@@ -112,14 +125,55 @@ fn check_outputs(model: &TypedModel, spec: &ModelSpec) -> Result<()> {
 
 impl Network for TractNetwork {
     fn run(&self, input: &[f32], options: &RunOptions, parallel: bool) -> Result<Vec<Vec<f32>>> {
-        let executor = if parallel { self.executor.clone() } else { Executor::SingleThread };
+        self.observe(input, options, parallel, &mut |_, _| ())
+    }
+
+    fn execution(&self) -> Execution {
+        Execution::new(&self.regions, &self.fallbacks)
+    }
+
+    fn observe(
+        &self,
+        input: &[f32],
+        options: &RunOptions,
+        parallel: bool,
+        seen: &mut (dyn FnMut(usize, usize) + Send),
+    ) -> Result<Vec<Vec<f32>>> {
+        match &self.pool {
+            Some(pool) if parallel => {
+                pool.install(|| self.run_on(Executor::MultiThread(pool.clone()), pool.current_num_threads(), input, options, seen))
+            }
+            // A pool of one thread would still fall through to rayon's global pool.
+            _ => self.run_on(Executor::SingleThread, 1, input, options, seen),
+        }
+    }
+}
+
+impl TractNetwork {
+    fn run_on(
+        &self,
+        executor: Executor,
+        threads: usize,
+        input: &[f32],
+        options: &RunOptions,
+        seen: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<Vec<f32>>> {
         let fault = |e: TractError| Error::Internal(format!("tract: {e:#}"));
         multithread_tract_scope(executor, || {
             let input = Tensor::from_shape(&self.input_shape, input).map_err(fault)?;
             let mut state = self.plan.spawn().map_err(fault)?;
             let outputs = state.run_plan_with_eval(tvec!(input.into_tvalue()), |context, op_state, node, inputs| {
                 options.check().map_err(|e| TractError::msg(e.to_string()))?;
-                eval(context, op_state, node, inputs)
+                match node.op_as::<Region>() {
+                    Some(region) => {
+                        let index = self.regions.iter().position(|r| r == region).unwrap_or(0);
+                        region.run_tensors(&inputs, threads, &mut |step| {
+                            seen(index, step);
+                            options.check()
+                        })
+                    }
+                    None => eval(context, op_state, node, inputs),
+                }
             });
             let outputs = match outputs {
                 Ok(o) => o,
