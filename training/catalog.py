@@ -94,6 +94,14 @@ def sides(lung):
     return (a, b, True) if centre[0] < centre[1] else (b, a, True)
 
 
+def between(right, left):
+    """Where masks that leave the heart out say nothing about the lungs behind it: from one lung to the other, row by row."""
+    gap = np.zeros(right.shape, bool)
+    for y in np.flatnonzero(right.any(1) & left.any(1)):
+        gap[y, np.flatnonzero(right[y])[-1] + 1:np.flatnonzero(left[y])[0]] = True
+    return gap
+
+
 def zone_map(right, left):
     """1..6 for zones A to F (severity.rs): thirds of each lung's own bounding box; 0 elsewhere."""
     out = np.zeros(right.shape, np.uint8)

@@ -4,26 +4,27 @@ import torch.nn.functional as F
 from torch import nn
 
 
-def focal(logit, target, gamma=1.0):
-    """Mean focal loss per (image, channel)."""
+def focal(logit, target, visible, gamma=1.0):
+    """Mean focal loss per (image, channel) over the visible pixels."""
     bce = F.binary_cross_entropy_with_logits(logit, target, reduction="none")
     p_true = torch.exp(-bce)
-    return ((1 - p_true) ** gamma * bce).mean((2, 3))
+    return ((1 - p_true) ** gamma * bce * visible).mean((2, 3))
 
 
 def dice(logit, target, known):
-    """Soft Dice loss per channel over the images where it is known (a batch Dice: empty maps do not blow up)."""
-    p = logit.sigmoid() * known[..., None, None]
-    t = target * known[..., None, None]
+    """Soft Dice loss per channel over the pixels that are known (a batch Dice: empty maps do not blow up)."""
+    p = logit.sigmoid() * known
+    t = target * known
     overlap = (p * t).sum((0, 2, 3))
     return 1 - (2 * overlap + 1) / (p.sum((0, 2, 3)) + t.sum((0, 2, 3)) + 1)
 
 
-def hybrid(logit, target, weight, channels):
-    """2 x focal + Dice, averaged over `channels`; `weight` (N,C) is 0 where the label is unknown."""
+def hybrid(logit, target, weight, channels, visible=1.0):
+    """2 x focal + Dice, averaged over `channels`; `weight` (N,C) is 0 where the label is unknown, `visible` (N,1,H,W) 0 where
+    a pixel's is."""
     total = logit.new_zeros(())
-    each = focal(logit, target)
-    known = (weight > 0).float()
+    each = focal(logit, target, visible)
+    known = (weight > 0).float()[..., None, None] * visible
     overlap = dice(logit, target, known)
     for c in channels:
         w = weight[:, c]

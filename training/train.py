@@ -20,6 +20,7 @@ from . import augment, catalog, losses
 from .network import FIELD_LEFT, FIELD_RIGHT, INFECTION, LUNG_LEFT, LUNG_RIGHT, UNetLite0
 
 CACHED = 288    # images wait in memory a little larger than the network's input
+UNKNOWN = 9     # in a zone map: behind the heart, where a mask leaves it out
 
 
 def calibration_groups(rows):
@@ -38,7 +39,7 @@ def calibration_groups(rows):
 class Batch:
     x: torch.Tensor         # (N,1,H,W) grey
     y: torch.Tensor         # (N,5,H,W) targets
-    zones: torch.Tensor     # (N,1,H,W) 0..6
+    zones: torch.Tensor     # (N,1,H,W) 0..6, UNKNOWN where the lung masks say nothing
     known: torch.Tensor     # (N,5) which targets are labels
     sideless: torch.Tensor  # (N,) lungs known, their sides not
     scores: torch.Tensor    # (N,6) Brixia per zone, NaN where unknown
@@ -69,6 +70,10 @@ class Pool:
         self.y[i, pair[0]], self.y[i, pair[1]] = torch.from_numpy(right), torch.from_numpy(left)
         if sided:
             self.known[i, pair] = 1
+            if pair[0] == FIELD_RIGHT:      # but for the heart, they are the lungs of the product's convention
+                self.y[i, LUNG_RIGHT], self.y[i, LUNG_LEFT] = self.y[i, FIELD_RIGHT], self.y[i, FIELD_LEFT]
+                self.known[i, [LUNG_RIGHT, LUNG_LEFT]] = 1
+                self.zones[i, 0] = torch.from_numpy(catalog.between(right, left) * np.uint8(UNKNOWN))
             if r.brixia:
                 self.zones[i, 0] = torch.from_numpy(catalog.zone_map(right, left))
                 self.scores[i] = torch.tensor(r.brixia)
@@ -124,7 +129,8 @@ def loss_of(a, net, scorer, batch, unlabelled):
         logit = net(batch.x.contiguous(memory_format=torch.channels_last))
     logit = logit.float()
     lungs = [LUNG_RIGHT, LUNG_LEFT]
-    loss = losses.hybrid(logit, target, weight, [*lungs, FIELD_RIGHT, FIELD_LEFT]) / 2
+    visible = (batch.zones < UNKNOWN).float()
+    loss = (losses.hybrid(logit, target, weight, lungs, visible) + losses.hybrid(logit, target, weight, [FIELD_RIGHT, FIELD_LEFT])) / 2
     if batch.sideless.any():
         l, t = losses.union(logit[:, lungs], target[:, lungs])
         loss = loss + losses.hybrid(l, t, batch.sideless[:, None], [0]) * 0.5

@@ -76,7 +76,7 @@ level_dispatch! {
 /// As many pixels as the level's registers hold beside the weights.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-unsafe fn conv_body<V: Lane>(
+pub(super) unsafe fn conv_body<V: Lane>(
     arena: *mut f32,
     step: &ConvStep,
     phase: &Phase,

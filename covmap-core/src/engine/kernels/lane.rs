@@ -13,6 +13,7 @@ pub(crate) trait Lane: Copy {
     /// `self * b + c`.
     unsafe fn fma(self, b: Self, c: Self) -> Self;
     unsafe fn add(self, b: Self) -> Self;
+    unsafe fn sub(self, b: Self) -> Self;
     unsafe fn mul(self, b: Self) -> Self;
     unsafe fn min(self, b: Self) -> Self;
     unsafe fn max(self, b: Self) -> Self;
@@ -49,6 +50,10 @@ impl Lane for Avx512 {
     #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
         unsafe { Avx512(_mm512_add_ps(self.0, b.0)) }
+    }
+    #[inline(always)]
+    unsafe fn sub(self, b: Self) -> Self {
+        unsafe { Avx512(_mm512_sub_ps(self.0, b.0)) }
     }
     #[inline(always)]
     unsafe fn mul(self, b: Self) -> Self {
@@ -105,6 +110,10 @@ impl Lane for Avx2 {
         self.both(b, |a, b| unsafe { _mm256_add_ps(a, b) })
     }
     #[inline(always)]
+    unsafe fn sub(self, b: Self) -> Self {
+        self.both(b, |a, b| unsafe { _mm256_sub_ps(a, b) })
+    }
+    #[inline(always)]
     unsafe fn mul(self, b: Self) -> Self {
         self.both(b, |a, b| unsafe { _mm256_mul_ps(a, b) })
     }
@@ -152,6 +161,10 @@ impl Lane for Portable {
     #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
         self.each(b, |a, b| a + b)
+    }
+    #[inline(always)]
+    unsafe fn sub(self, b: Self) -> Self {
+        self.each(b, |a, b| a - b)
     }
     #[inline(always)]
     unsafe fn mul(self, b: Self) -> Self {

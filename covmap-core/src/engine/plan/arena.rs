@@ -51,20 +51,18 @@ impl Arena {
     }
 
     pub(crate) fn floats(&mut self) -> &mut [f32] {
-        self.0.as_flattened_floats()
-    }
-}
-
-trait Flat {
-    fn as_flattened_floats(&mut self) -> &mut [f32];
-}
-
-impl Flat for Vec<Line> {
-    fn as_flattened_floats(&mut self) -> &mut [f32] {
         // SAFETY: a `Line` is sixteen floats without padding, aligned more strictly than they need.
         #[allow(unsafe_code)]
         unsafe {
-            std::slice::from_raw_parts_mut(self.as_mut_ptr().cast(), self.len() * 16)
+            std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * 16)
         }
+    }
+
+    /// The same, grown where it is too small.
+    pub(crate) fn at_least(&mut self, floats: usize) -> &mut [f32] {
+        if self.0.len() < floats.div_ceil(16) {
+            self.0.resize(floats.div_ceil(16), Line([0.0; 16]));
+        }
+        self.floats()
     }
 }

@@ -84,6 +84,16 @@ pub(crate) fn halo(conv: &Conv, source: &Source, sources: &[Source], out: Shape)
     most.max(0) as usize
 }
 
+/// Multiplications of sixteen output channels that the phases take.
+pub(crate) fn vector_macs(conv: &Conv, sources: &[Source], out: Shape) -> usize {
+    let phase = |parity: Parity| {
+        let [rows, cols] = extent(parity, out);
+        let depth: usize = sources.iter().map(|s| taps(conv, parity, s.factor).0.len() * s.shape.c).sum();
+        rows * cols * depth / conv.groups * out.c.div_ceil(BLOCK)
+    };
+    parities(conv, sources).into_iter().map(phase).sum()
+}
+
 /// Where a source lies and how: blocks of sixteen channels, or one plane a channel.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Placed {
@@ -156,13 +166,15 @@ fn pack(
         let n = group_blocks(blocks, block, widest);
         for (term, (first, positions)) in terms.iter().zip(picks) {
             for channel in *first..first + term.channels {
-                for lane in block * BLOCK..(block + n) * BLOCK {
-                    packed.push(if lane < per_group_out {
-                        let filter = ((group * per_group_out + lane) * per_group_in + channel) * kh * kw;
-                        positions.iter().map(|(ky, kx)| conv.weights[filter + ky * kw + kx]).sum()
-                    } else {
-                        0.0
-                    });
+                let at = packed.len();
+                packed.resize(at + n * BLOCK, 0.0);
+                let filters = &conv.weights[(group * per_group_out * per_group_in + channel) * kh * kw..];
+                let lanes = (block * BLOCK..per_group_out).map(|lane| lane * per_group_in * kh * kw);
+                for (to, filter) in packed[at..].iter_mut().zip(lanes) {
+                    *to = match positions.as_slice() {
+                        [(ky, kx)] => filters[filter + ky * kw + kx],
+                        several => several.iter().map(|(ky, kx)| filters[filter + ky * kw + kx]).sum(),
+                    };
                 }
             }
         }

@@ -1,0 +1,204 @@
+//! One step of a plan: what it computes, how it is cut into tasks, and how far it reaches.
+
+use std::cell::RefCell;
+
+use rayon::prelude::*;
+
+use super::arena::Arena;
+use super::frame::Frame;
+use crate::engine::kernels::conv::{ConvStep, conv_rows, group_blocks};
+use crate::engine::kernels::depthwise::{DepthwiseStep, depthwise_rows};
+use crate::engine::kernels::plane::{PlaneOp, PlaneStep, View, plane_rows};
+use crate::engine::kernels::winograd::{TILE, WinogradStep, winograd_strip};
+use crate::engine::kernels::{BLOCK, widest_group};
+use crate::simd::Level;
+
+/// One step and the halos that have to be cleared before it.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub name: String,
+    pub macs: usize,
+    pub covers: usize,
+    pub(super) kind: Kind,
+    pub(super) clear: Vec<Frame>,
+}
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Conv(ConvStep),
+    Winograd(WinogradStep),
+    Depthwise(DepthwiseStep),
+    Plane(PlaneStep),
+}
+
+/// A pointer that tasks share: each writes rows and blocks of its own.
+#[derive(Clone, Copy)]
+struct Shared(*mut f32);
+
+#[allow(unsafe_code)]
+// SAFETY: tasks of one step write disjoint pixels and read only what earlier steps wrote.
+unsafe impl Send for Shared {}
+#[allow(unsafe_code)]
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn get(self) -> *mut f32 {
+        self.0
+    }
+}
+
+/// A piece of a step: phase, first block, blocks, and rows (strips for Winograd).
+type Task = (usize, usize, usize, (usize, usize));
+
+thread_local! {
+    /// Memory for transformed tiles, kept by each thread that has worked on some.
+    static SCRATCH: RefCell<Arena> = RefCell::new(Arena::new(0));
+}
+
+impl Step {
+    /// Kind of kernel, for people.
+    pub(crate) fn kernel(&self) -> &'static str {
+        match &self.kind {
+            Kind::Conv(c) if c.phases.len() > 1 => "convolution by phases",
+            Kind::Conv(_) => "convolution",
+            Kind::Winograd(_) => "convolution by Winograd",
+            Kind::Depthwise(_) => "depthwise",
+            Kind::Plane(_) => "plane",
+        }
+    }
+
+    pub(crate) fn weight_bytes(&self) -> usize {
+        size_of::<f32>()
+            * match &self.kind {
+                Kind::Conv(c) => c.phases.iter().map(|p| p.weights.len()).sum(),
+                Kind::Winograd(w) => w.products.phases.iter().map(|p| p.weights.len()).sum(),
+                Kind::Depthwise(d) => d.weights.len(),
+                Kind::Plane(_) => 0,
+            }
+    }
+}
+
+impl Kind {
+    pub(super) fn macs(&self) -> usize {
+        match self {
+            Kind::Conv(c) => c.phases.iter().map(|p| p.weights.len() * p.rows * p.cols).sum(),
+            Kind::Winograd(w) => w.products.phases.iter().map(|p| p.weights.len() * p.cols).sum::<usize>() * (w.tile_rows / w.strip),
+            Kind::Depthwise(d) => d.weights.len() * d.rows * d.cols,
+            Kind::Plane(_) => 0,
+        }
+    }
+
+    /// The end of what it reads and writes.
+    pub(super) fn reach(&self) -> usize {
+        let last = |n: usize| n.saturating_sub(1);
+        match self {
+            Kind::Conv(c) => {
+                let phases = c.phases.iter().filter(|p| p.rows > 0 && p.cols > 0).flat_map(|p| {
+                    let (rows, cols) = (last(p.rows), last(p.cols));
+                    let out = c.out + p.at + rows * p.row + cols * p.px + last(p.first + p.blocks) * c.plane + BLOCK;
+                    let residual =
+                        c.residual.map_or(0, |r| r.at + last(p.first + p.blocks) * r.plane + rows * r.row + cols * BLOCK + BLOCK);
+                    p.terms.iter().map(move |t| t.at + rows * t.row + cols * t.px + t.channels).chain([out, residual])
+                });
+                phases.max().unwrap_or(0)
+            }
+            Kind::Winograd(w) => {
+                let products = Kind::Conv(w.products.clone()).reach();
+                if products > w.scratch || w.sources.iter().any(|s| s.view.at < s.view.row + BLOCK) {
+                    return usize::MAX;
+                }
+                let [rows, cols] = [w.tile_rows * TILE, w.tiles * TILE];
+                // Sources are read with one row and column of their halo.
+                let from = w
+                    .sources
+                    .iter()
+                    .map(|s| s.view.at + last(s.blocks) * s.view.plane + rows / s.factor * s.view.row + cols / s.factor * BLOCK);
+                let out = w.out.at + last(w.blocks) * w.out.plane + last(rows) * w.out.row + last(cols) * BLOCK;
+                let residual = w.residual.map_or(0, |r| r.at + last(w.blocks) * r.plane + last(rows) * r.row + last(cols) * BLOCK);
+                from.chain([out, residual]).max().unwrap_or(0) + BLOCK
+            }
+            Kind::Depthwise(d) => {
+                let from = d.from
+                    + last(d.blocks) * d.from_plane
+                    + last(d.rows) * d.from_row
+                    + last(d.cols) * d.from_px
+                    + last(d.kernel[0]) * d.from_line
+                    + last(d.kernel[1]) * d.dilation[1] * BLOCK;
+                let out = d.out + last(d.blocks) * d.out_plane + last(d.rows) * d.out_row + last(d.cols) * BLOCK;
+                from.max(out) + BLOCK
+            }
+            Kind::Plane(p) => {
+                let end =
+                    |v: &View, rows: usize, cols: usize| v.at + last(p.blocks) * v.plane + last(rows) * v.row + last(cols) * BLOCK + BLOCK;
+                let from = p.inputs.iter().take(1).map(|v| end(v, p.from[0], p.from[1]));
+                let second = p
+                    .inputs
+                    .iter()
+                    .skip(1)
+                    .map(|v| if matches!(p.op, PlaneOp::MulChannel) { end(v, 1, 1) } else { end(v, p.rows, p.cols) });
+                from.chain(second).max().unwrap_or(0).max(end(&p.out, p.rows, p.cols))
+            }
+        }
+    }
+
+    fn tasks(&self, level: Level, threads: usize) -> Vec<Task> {
+        let widest = widest_group(level);
+        let units: Vec<(usize, usize, usize, usize)> = match self {
+            Kind::Conv(c) => c
+                .phases
+                .iter()
+                .enumerate()
+                .flat_map(|(i, p)| {
+                    let mut block = 0;
+                    std::iter::from_fn(move || {
+                        let n = (block < p.blocks).then(|| group_blocks(p.blocks, block, widest))?;
+                        block += n;
+                        Some((i, block - n, n, p.rows))
+                    })
+                })
+                .collect(),
+            Kind::Winograd(w) => vec![(0, 0, w.blocks, w.tile_rows / w.strip)],
+            Kind::Depthwise(d) => (0..d.blocks).map(|b| (0, b, 1, d.rows)).collect(),
+            Kind::Plane(p) => (0..p.blocks).map(|b| (0, b, 1, p.rows)).collect(),
+        };
+        // About four pieces a thread, so that none waits long for the last.
+        let pieces = if threads > 1 { (4 * threads).div_ceil(units.len().max(1)) } else { 1 };
+        units
+            .into_iter()
+            .flat_map(|(phase, block, n, rows)| {
+                let size = rows.div_ceil(pieces).max(1);
+                (0..rows).step_by(size).map(move |y| (phase, block, n, (y, (y + size).min(rows))))
+            })
+            .collect()
+    }
+
+    pub(super) fn run(&self, arena: &mut [f32], level: Level, threads: usize) {
+        let tasks = self.tasks(level, threads);
+        let arena = Shared(arena.as_mut_ptr());
+        let work = |(phase, block, n, rows): Task| {
+            // SAFETY: `Plan::check` has bounded every access; tasks differ in what they write.
+            #[allow(unsafe_code)]
+            unsafe {
+                match self {
+                    Kind::Conv(c) => {
+                        let p = &c.phases[phase];
+                        let depth = p.weights.len() / p.blocks;
+                        conv_rows(level, arena.get(), c, p, p.weights[depth * block..].as_ptr(), p.first + block, n, rows);
+                    }
+                    Kind::Winograd(w) => SCRATCH.with_borrow_mut(|scratch| {
+                        let scratch = scratch.at_least(w.scratch).as_mut_ptr();
+                        (rows.0..rows.1).for_each(|strip| winograd_strip(level, arena.get(), w, scratch, strip));
+                    }),
+                    Kind::Depthwise(d) => depthwise_rows(level, arena.get(), d, block, rows),
+                    Kind::Plane(p) => plane_rows(level, arena.get(), p, block, rows),
+                }
+            }
+        };
+        if threads > 1 {
+            tasks.into_par_iter().with_max_len(1).for_each(work);
+        } else {
+            tasks.into_iter().for_each(work);
+        }
+    }
+}
