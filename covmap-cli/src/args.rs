@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use covmap_core::engine::Engine;
 use covmap_core::render::Colormap;
-use covmap_core::{Error, Fusion, OperatingPoint, Pipeline, PipelineOptions, Precision, Result, RunOptions, Views};
+use covmap_core::{Fusion, OperatingPoint, Pipeline, PipelineOptions, Precision, Result, RunOptions, Views};
 
-use crate::usage;
+use crate::wrong_argument;
 
 /// COVID-19 infection maps from chest radiographs.
 ///
@@ -107,11 +107,7 @@ impl PipelineArguments {
         if let Some(n) = self.threads {
             options.threads = n.into();
         }
-        // A model file that cannot be read is a wrong argument, not a failed input.
-        Pipeline::new(&options).map_err(|e| match e {
-            Error::Io { .. } => usage(e.to_string()),
-            other => other,
-        })
+        Pipeline::new(&options).map_err(wrong_argument)
     }
 
     pub(crate) fn run_options(&self) -> RunOptions {

@@ -55,3 +55,11 @@ where
 fn usage(text: impl Into<String>) -> Error {
     Error::Parameter(text.into())
 }
+
+/// A file named by an option that cannot be read is such a mistake, not a failed input.
+fn wrong_argument(error: Error) -> Error {
+    match error {
+        Error::Io { .. } | Error::LimitsExceeded(_) => usage(error.to_string()),
+        other => other,
+    }
+}

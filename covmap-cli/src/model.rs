@@ -8,7 +8,7 @@ use covmap_core::{Error, Model, ModelOptions, Result, RunOptions};
 use serde_json::json;
 
 use crate::args::{ModelArguments, ModelCommand};
-use crate::{OK, output, usage};
+use crate::{OK, output, usage, wrong_argument};
 
 pub(crate) fn run(a: &ModelArguments) -> Result<u8> {
     match &a.command {
@@ -30,10 +30,11 @@ fn open(file: Option<&Path>, threads: usize, engine: Engine) -> Result<Model> {
     let mut options = ModelOptions::default();
     options.threads = threads;
     options.engine = engine;
-    match file {
+    let model = match file {
         Some(path) => Model::open(path, &options),
         None => Model::bundled(&options),
-    }
+    };
+    model.map_err(wrong_argument)
 }
 
 fn inspect(model: &Model) {
@@ -174,7 +175,7 @@ fn steps(model: &Model, times: &[Vec<f64>]) {
 }
 
 fn read_floats(path: &Path) -> Result<Vec<f32>> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let bytes = std::fs::read(path).map_err(|e| wrong_argument(Error::io(path, e)))?;
     if bytes.len() % 4 != 0 {
         return Err(usage(format!("{}: {} bytes are no whole number of 32-bit floats", path.display(), bytes.len())));
     }

@@ -23,7 +23,7 @@ fn wrong_usage_is_2_and_writes_nothing() {
     let place = Place::new();
     place.phantom("a.png", 1);
     std::fs::create_dir(place.path("empty")).unwrap();
-    let wrong: [(&[&str], &str); 12] = [
+    let wrong: [(&[&str], &str); 16] = [
         (&[], "Usage"),
         (&["analyse", "a.png"], "unrecognized subcommand"),
         (&["analyze", "a.png"], "--out"),
@@ -36,12 +36,18 @@ fn wrong_usage_is_2_and_writes_nothing() {
         (&["analyze", "a.png", "--out", "out", "--views", "all"], "none, flip"),
         (&["analyze", "empty", "--out", "out"], "no image in this folder"),
         (&["analyze", "a.png", "--out", "out", "--model", "missing.onnx"], "missing.onnx"),
+        (&["model", "inspect", "missing.onnx"], "missing.onnx"),
+        (&["model", "extract", "missing.onnx", "--out", "out/plain.onnx"], "missing.onnx"),
+        (&["model", "bench", "missing.onnx"], "missing.onnx"),
+        (&["model", "bench", "little.onnx", "--input", "missing.f32"], "missing.f32"),
     ];
     for (arguments, says) in wrong {
         let run = place.run(arguments);
         assert_eq!(run.status, 2, "{arguments:?}: {}", run.err);
         assert!(run.err.contains(says), "{arguments:?}: {}", run.err);
-        assert!(!place.path("out/run.json").exists() && !place.path("out/a.json").exists(), "{arguments:?}");
+        for result in ["run.json", "a.json", "plain.onnx"] {
+            assert!(!place.path("out").join(result).exists(), "{arguments:?} wrote {result}");
+        }
     }
 }
 
