@@ -77,10 +77,10 @@ fn refuse_to_overwrite(inputs: &[Input]) -> Result<()> {
 
 /// Results take the input's stem; where two would collide, or meet the record of the run, the whole file name.
 fn name(found: Vec<(PathBuf, PathBuf)>, out: &Path) -> Vec<Input> {
-    let record = PathBuf::from("run");
+    let record = folded(Path::new("run"));
     let mut uses = HashMap::from([(record.clone(), 1)]);
     for (_, relative) in &found {
-        *uses.entry(relative.with_extension("")).or_default() += 1;
+        *uses.entry(folded(&relative.with_extension(""))).or_default() += 1;
     }
     let mut taken = HashSet::from([record]);
     found
@@ -89,15 +89,20 @@ fn name(found: Vec<(PathBuf, PathBuf)>, out: &Path) -> Vec<Input> {
             // UIDs end in numbers that are no extension.
             let numeric = relative.extension().is_some_and(|e| e.to_string_lossy().bytes().all(|b| b.is_ascii_digit()));
             let short = relative.with_extension("");
-            let wanted = if numeric || uses[&short] > 1 { relative } else { short };
+            let wanted = if numeric || uses[&folded(&short)] > 1 { relative } else { short };
             let (mut stem, mut n) = (wanted.clone(), 1);
-            while !taken.insert(stem.clone()) {
+            while !taken.insert(folded(&stem)) {
                 n += 1;
                 stem = with_ending(&wanted, &n.to_string());
             }
             Input { path, stem: out.join(stem) }
         })
         .collect()
+}
+
+/// Names that differ only in case are one name on many file systems, whichever `out` lies on.
+fn folded(path: &Path) -> String {
+    path.to_string_lossy().to_lowercase()
 }
 
 #[cfg(test)]
@@ -116,6 +121,9 @@ mod tests {
         assert_eq!(stems(&["a.png", "a.png"]), ["out/a.png", "out/a.png.2"]);
         assert_eq!(stems(&["a.png", "a.png", "a.png.2"]), ["out/a.png", "out/a.png.2", "out/a.png.2.2"]);
         assert_eq!(stems(&["run.png", "run", "sub/run.png"]), ["out/run.png", "out/run.2", "out/sub/run"]);
+        assert_eq!(stems(&["x/A.png", "x/a.dcm", "X/b.png", "c.png"]), ["out/x/A.png", "out/x/a.dcm", "out/X/b", "out/c"]);
+        assert_eq!(stems(&["A.png", "a.png", "Ä.png", "ä.PNG"]), ["out/A.png", "out/a.png.2", "out/Ä.png", "out/ä.PNG.2"]);
+        assert_eq!(stems(&["Run.png", "a.png", "A.png.2"]), ["out/Run.png", "out/a", "out/A.png.2"]);
     }
 
     #[test]

@@ -96,20 +96,20 @@ fn json_is_one_line_an_input_in_order() {
     assert_eq!(lines[1], json(&place.path("out/a.json")));
 }
 
-/// Same stem from two folders or with two endings; a UID as name; the name of the record.
+/// Same stem from two folders, with two endings or in another case; a UID as name; the name of the record.
 #[test]
 fn colliding_names_are_kept_apart() {
     let place = Place::new();
-    for (seed, name) in ["x/a.png", "y/a.png", "b.png", "1.2.840.7", "run.png"].iter().enumerate() {
+    for (seed, name) in ["x/a.png", "y/A.PNG", "b.png", "1.2.840.7", "run.png"].iter().enumerate() {
         place.phantom(name, seed as u64);
     }
     place.write("b.dcm", &phantom(9, Opacities::Mild, 160, 200).to_dicom().unwrap());
-    let run = place.analyze(&["x/a.png", "y/a.png", "b.png", "b.dcm", "1.2.840.7", "run.png"]);
+    let run = place.analyze(&["x/a.png", "y/A.PNG", "b.png", "b.dcm", "1.2.840.7", "run.png"]);
     assert_eq!(run.status, 0, "{}", run.err);
-    assert_eq!(place.names("out"), results_of(&["a.png", "a.png.2", "b.png", "b.dcm", "1.2.840.7", "run.png"]));
+    assert_eq!(place.names("out"), results_of(&["a.png", "A.PNG.2", "b.png", "b.dcm", "1.2.840.7", "run.png"]));
     let hash = |file: &str| json(&place.path(&format!("out/{file}.json")))["input"]["sha256"].clone();
-    assert_eq!(hash("a.png.2"), place.entry("y/a.png")["sha256"]);
-    assert_ne!(hash("a.png"), hash("a.png.2"));
+    assert_eq!(hash("A.PNG.2"), place.entry("y/A.PNG")["sha256"]);
+    assert_ne!(hash("a.png"), hash("A.PNG.2"));
     assert_eq!(json(&place.path("out/b.dcm.json"))["input"]["view"], "pa");
     assert_eq!(place.record()["files"].as_array().unwrap().len(), 6);
 }
