@@ -42,10 +42,20 @@ impl Onnx {
     }
 
     /// Adds weights stored in half precision; a Cast node makes `name` of them.
-    pub fn half_weights(mut self, name: &str, shape: &[usize], values: &[f32]) -> Self {
-        let stored = format!("{name}_half");
+    pub fn half_weights(self, name: &str, shape: &[usize], values: &[f32]) -> Self {
         let bytes = values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect();
-        self.graph.initializer.push(tensor(&stored, shape, DataType::Float16, bytes));
+        self.cast_weights(name, |stored| tensor(stored, shape, DataType::Float16, bytes))
+    }
+
+    /// The same with every half in an integer of its own (`int32_data`), as ONNX has it beside packed bytes.
+    pub fn half_weights_as_integers(self, name: &str, shape: &[usize], bits: &[i32]) -> Self {
+        let int32_data = bits.to_vec();
+        self.cast_weights(name, |stored| TensorProto { int32_data, ..tensor(stored, shape, DataType::Float16, Vec::new()) })
+    }
+
+    fn cast_weights(mut self, name: &str, weights: impl FnOnce(&str) -> TensorProto) -> Self {
+        let stored = format!("{name}_half");
+        self.graph.initializer.push(weights(&stored));
         self.node("Cast", &[&stored], name, &[("to", &[DataType::Float as i64])])
     }
 

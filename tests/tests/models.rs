@@ -165,25 +165,33 @@ fn inputs_need_not_be_square() {
 #[test]
 fn half_precision_weights_are_widened() {
     let shape = [1, 1, 64, 64];
-    // 0.1 is no half: what counts is the half that is nearest.
+    // -0.1 is no half: what counts is the half that is nearest.
     let graph = |onnx: Onnx| onnx.node("Mul", &["x", "w"], "y", &[]).output("y", &shape);
-    let halves = graph(Onnx::new().input("x", &shape).half_weights("w", &[1], &[0.1]));
+    let packed = graph(Onnx::new().input("x", &shape).half_weights("w", &[1], &[-0.1]));
+    let nearest = half::f16::from_f32(-0.1);
+    let bits = i32::from(nearest.to_bits());
+    let integers = |bits: &[i32]| graph(Onnx::new().input("x", &shape).half_weights_as_integers("w", &[1], bits));
     let outputs = vec![output("y", &[Channel::Infection], Activation::Probability)];
     let described = spec(input([64, 64], Layout::Nchw, 1, Normalisation::Unit), outputs);
-    let model = load(&halves, described.clone()).unwrap();
     let (radiograph, grey) = exact(64, 64);
-    let input = prepared(&model, &radiograph);
-    let raw = model.run_raw(input.values(), &RunOptions::default(), false).unwrap();
-    let nearest = half::f16::from_f32(0.1).to_f32();
-    assert!(raw[0].iter().zip(&grey).all(|(y, g)| *y == g * nearest));
+    for halves in [packed, integers(&[bits])] {
+        let model = load(&halves, described.clone()).unwrap();
+        let input = prepared(&model, &radiograph);
+        let raw = model.run_raw(input.values(), &RunOptions::default(), false).unwrap();
+        assert!(raw[0].iter().zip(&grey).all(|(y, g)| *y == g * nearest.to_f32()));
 
-    // Extracted it is a plain graph of floats with the same answer.
-    let extracted = model.extract().unwrap();
-    assert!(!extracted.windows(4).any(|w| w == b"Cast"));
-    let mut options = ModelOptions::default();
-    options.spec = Some(described);
-    let plain = Model::from_bytes(extracted, &options).unwrap();
-    assert_eq!(plain.run_raw(input.values(), &RunOptions::default(), false).unwrap(), raw);
+        // Extracted it is a plain graph of floats with the same answer.
+        let extracted = model.extract().unwrap();
+        assert!(!extracted.windows(4).any(|w| w == b"Cast"));
+        let mut options = ModelOptions::default();
+        options.spec = Some(described.clone());
+        let plain = Model::from_bytes(extracted, &options).unwrap();
+        assert_eq!(plain.run_raw(input.values(), &RunOptions::default(), false).unwrap(), raw);
+    }
+    for wrong in [&[][..], &[bits, bits], &[bits | 0x1_0000], &[-1]] {
+        let error = load(&integers(wrong), described.clone()).unwrap_err();
+        assert!(error.kind() == ErrorKind::Model && error.to_string().contains("weights w"), "{wrong:?}: {error}");
+    }
 }
 
 /// Half-precision weights that some node takes as they are must not be widened away under it.

@@ -25,8 +25,7 @@ pub(crate) fn widen(proto: &mut ModelProto) -> Result<()> {
         .initializer
         .iter()
         .enumerate()
-        // Elsewhere than in `raw_data` the engine reads them itself.
-        .filter(|(_, t)| t.data_type == DataType::Float16 as i32 && t.int32_data.is_empty())
+        .filter(|(_, t)| t.data_type == DataType::Float16 as i32)
         .map(|(i, t)| (t.name.clone(), i))
         .collect();
     // Several Casts may widen one initializer, and other nodes may take it as it is.
@@ -55,19 +54,29 @@ fn is_cast_to_float(node: &NodeProto) -> bool {
 }
 
 fn widen_tensor(tensor: &mut TensorProto) -> Result<()> {
-    let count: i64 = tensor.dims.iter().try_fold(1i64, |n, d| n.checked_mul(*d)).unwrap_or(-1);
-    if tensor.raw_data.len() as i64 != count.saturating_mul(2) {
-        return Err(Error::Model(format!(
-            "weights {}: {} bytes, its shape {:?} needs {} halves",
-            tensor.name,
-            tensor.raw_data.len(),
-            tensor.dims,
-            count
-        )));
+    let halves = halves(tensor)?;
+    let count = tensor.dims.iter().try_fold(1i64, |n, d| n.checked_mul(*d));
+    if i64::try_from(halves.len()).ok() != count {
+        let (name, dims, found) = (&tensor.name, &tensor.dims, halves.len());
+        return Err(Error::Model(format!("weights {name}: {found} halves do not fill its shape {dims:?}")));
     }
-    tensor.raw_data = tensor.raw_data.chunks_exact(2).flat_map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32().to_le_bytes()).collect();
+    tensor.raw_data = halves.iter().flat_map(|h| h.to_f32().to_le_bytes()).collect();
+    tensor.int32_data.clear();
     tensor.data_type = DataType::Float as i32;
     Ok(())
+}
+
+/// The values of a half-precision tensor: bytes, or an integer for each.
+fn halves(tensor: &TensorProto) -> Result<Vec<f16>> {
+    let wrong = |what: &str| Error::Model(format!("weights {}: {what}", tensor.name));
+    match tensor.raw_data.as_chunks::<2>() {
+        ([], []) => {
+            let bits = tensor.int32_data.iter().map(|bits| u16::try_from(*bits).map(f16::from_bits));
+            bits.collect::<std::result::Result<_, _>>().map_err(|_| wrong("an integer of more than 16 bits is no half"))
+        }
+        (halves, []) => Ok(halves.iter().map(|h| f16::from_le_bytes(*h)).collect()),
+        _ => Err(wrong("an odd number of bytes for halves")),
+    }
 }
 
 /// The same model with f32 weights, for engines that run such a file at their best.
