@@ -27,6 +27,7 @@ mod limits;
 pub mod metrics;
 mod plane;
 pub mod simd;
+mod threads;
 
 pub mod detection;
 pub mod engine;

@@ -16,6 +16,7 @@ use crate::quality::Quality;
 use crate::radiograph::View;
 use crate::run::{Stage, Views};
 use crate::severity::Severity;
+use crate::threads::{self, Threads};
 use crate::{Error, Radiograph, ReadOptions, Result, RunOptions};
 
 /// Radiograph to [`Analysis`]. Loads once, runs many: immutable, cheap to clone, shared freely between threads.
@@ -31,15 +32,16 @@ use crate::{Error, Radiograph, ReadOptions, Result, RunOptions};
 #[derive(Debug, Clone)]
 pub struct Pipeline {
     parts: Arc<Parts>,
-    /// Whether one analysis uses one thread, as inside a batch, where images are what runs in parallel.
-    serial: bool,
+    /// Of one analysis. Inside a batch, where images are what runs in parallel, it is one.
+    threads: Threads,
 }
 
 #[derive(Debug)]
 struct Parts {
     models: Vec<Model>,
     fusion: Fusion,
-    threads: usize,
+    /// Images at a time in a batch.
+    at_once: usize,
 }
 
 /// How to build a [`Pipeline`].
@@ -52,7 +54,7 @@ pub struct PipelineOptions {
     pub fusion: Fusion,
     /// Threads for one analysis, and images at once in [`Pipeline::analyze_many`]. Default behavior: all processors.
     pub threads: usize,
-    /// How models are loaded; its `threads` is overruled by the field above.
+    /// How models are loaded; their own `threads` are never used.
     pub model: ModelOptions,
 }
 
@@ -101,7 +103,7 @@ impl Pipeline {
     /// As [`Model::open`]; `Parameter` if no member finds opacity.
     pub fn new(options: &PipelineOptions) -> Result<Self> {
         let mut model = options.model.clone();
-        model.threads = options.threads;
+        model.threads = 1;
         let models = match options.models.as_slice() {
             [] => vec![Model::bundled(&model)?],
             paths => paths.iter().map(|p| Model::open(p, &model)).collect::<Result<_>>()?,
@@ -117,10 +119,8 @@ impl Pipeline {
         if !models.iter().any(|m| m.spec().has(crate::engine::Channel::Infection)) {
             return Err(Error::Parameter("no model of the pipeline has an infection output".into()));
         }
-        if threads == 0 {
-            return Err(Error::Parameter("threads must be at least 1".into()));
-        }
-        Ok(Pipeline { parts: Arc::new(Parts { models, fusion, threads }), serial: threads == 1 })
+        let parts = Arc::new(Parts { models, fusion, at_once: threads });
+        Ok(Pipeline { parts, threads: Threads::new(threads)? })
     }
 
     /// The models, in the order given.
@@ -152,13 +152,13 @@ impl Pipeline {
                 // Vote would leave too few levels to interpolate; sides are fused by their mean.
                 let threshold = self.lung_threshold();
                 let fused = Fusion::Mean.lungs(members, threshold)?;
-                Some(LungMask::new(&fused, threshold, &geometry))
+                Some(self.threads.run(|| LungMask::new(&fused, threshold, &geometry)))
             }
         };
         options.enter(Stage::Fusion)?;
         let fused = self.parts.fusion.infection(&infections)?;
         let fused_geometry = Geometry { model: fused.map().dim().into(), ..geometry };
-        let infection = InfectionMap::new(fused, lungs.as_ref(), &fused_geometry)?;
+        let infection = self.threads.run(|| InfectionMap::new(fused, lungs.as_ref(), &fused_geometry))?;
         let (severity, detection) = self.read_out(&infection, lungs.as_ref(), options)?;
         if let Some(l) = &lungs {
             quality.flags.extend(l.doubts());
@@ -201,7 +201,7 @@ impl Pipeline {
     pub fn within(&self, analysis: &Analysis, lungs: LungMask, options: &RunOptions) -> Result<Analysis> {
         let probability = analysis.infection.probability().clone();
         let geometry = Geometry { native: [analysis.height, analysis.width], model: probability.map().dim().into() };
-        let infection = InfectionMap::new(probability, Some(&lungs), &geometry)?;
+        let infection = self.threads.run(|| InfectionMap::new(probability, Some(&lungs), &geometry))?;
         let (severity, detection) = self.read_out(&infection, Some(&lungs), options)?;
         Ok(Analysis { infection, severity, detection, lungs: Some(lungs), ..analysis.clone() })
     }
@@ -220,11 +220,11 @@ impl Pipeline {
             let threshold = model.spec().thresholds.infection;
             first.get_or_insert(geometry);
             options.enter(Stage::Network)?;
-            let seen = model.run(&input, options, !self.serial)?;
+            let seen = model.run_on(&self.threads, &input, options)?;
             infections.extend(seen.infection.map(|p| p.with_threshold_at_half(threshold)));
             lungs.extend(seen.lungs);
             if options.views == Views::Flip {
-                let seen = model.run(&input.mirrored(), options, !self.serial)?;
+                let seen = model.run_on(&self.threads, &input.mirrored(), options)?;
                 infections.extend(seen.infection.map(|p| p.mirrored().with_threshold_at_half(threshold)));
                 lungs.extend(seen.lungs.map(|l| l.mirrored()));
             }
@@ -263,8 +263,8 @@ impl Pipeline {
         T: Send + 'static,
         F: Fn(&Pipeline, I::Item) -> Result<T> + Send + Sync + 'static,
     {
-        let serial = Pipeline { parts: self.parts.clone(), serial: true };
-        Many::start(inputs.into_iter(), move |input| work(&serial, input), self.parts.threads)
+        let serial = Pipeline { parts: self.parts.clone(), threads: Threads::ONE };
+        Many::start(inputs.into_iter(), move |input| threads::alone(|| work(&serial, input)), self.parts.at_once)
     }
 }
 

@@ -87,7 +87,7 @@ impl Model {
                     *time = time.min(since.elapsed().as_secs_f64() * 1e3);
                 }
             };
-            self.network.observe(values, &RunOptions::default(), parallel, &mut |region, step| {
+            self.network.observe(values, &RunOptions::default(), self.threads(parallel), &mut |region, step| {
                 close(&mut open);
                 open = Some((region, step, Instant::now()));
             })?;

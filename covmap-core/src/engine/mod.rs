@@ -27,11 +27,12 @@ use crate::infection::InfectionProbability;
 use crate::lung::LungProbability;
 use crate::preprocess::ModelInput;
 pub use crate::run::Engine;
+use crate::threads::Threads;
 use crate::{Error, Limits, Result, RunOptions, digest, simd};
 
 /// A graph that runs: flat input in the model's layout, one flat tensor per described output.
 pub(crate) trait Network: Send + Sync + std::fmt::Debug {
-    fn run(&self, input: &[f32], options: &RunOptions, parallel: bool) -> Result<Vec<Vec<f32>>>;
+    fn run(&self, input: &[f32], options: &RunOptions, threads: &Threads) -> Result<Vec<Vec<f32>>>;
 
     fn execution(&self) -> Execution;
 
@@ -40,7 +41,7 @@ pub(crate) trait Network: Send + Sync + std::fmt::Debug {
         &self,
         input: &[f32],
         options: &RunOptions,
-        parallel: bool,
+        threads: &Threads,
         seen: &mut (dyn FnMut(usize, usize) + Send),
     ) -> Result<Vec<Vec<f32>>>;
 }
@@ -53,6 +54,7 @@ pub struct Model {
     path: Option<PathBuf>,
     file: std::borrow::Cow<'static, [u8]>,
     network: Box<dyn Network>,
+    threads: Threads,
 }
 
 /// Name and hash of a model that took part.
@@ -141,11 +143,12 @@ impl Model {
         onnx::widen(&mut proto)?;
         // tract panics on some malformed graphs; a model file is input like any other.
         let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            tract::TractNetwork::load(&proto, &spec, options.threads, options.engine)
+            tract::TractNetwork::load(&proto, &spec, options.engine)
         }));
         let network = loaded.map_err(|_| Error::Model("the graph is malformed (the loader gave up on it)".into()))??;
         let sha256 = digest::sha256(&file);
-        Ok(Model { spec, sha256, path: None, file, network: Box::new(network) })
+        let threads = Threads::new(options.threads)?;
+        Ok(Model { spec, sha256, path: None, file, network: Box::new(network), threads })
     }
 
     /// The description in force.
@@ -186,7 +189,12 @@ impl Model {
     /// # Errors
     /// `Cancelled`; `Parameter` where the input was prepared for another model; `Internal`.
     pub fn run(&self, input: &ModelInput, options: &RunOptions, parallel: bool) -> Result<Prediction> {
-        let tensors = self.run_raw(input.values(), options, parallel)?;
+        self.run_on(self.threads(parallel), input, options)
+    }
+
+    /// [`Model::run`] on threads that are not its own.
+    pub(crate) fn run_on(&self, threads: &Threads, input: &ModelInput, options: &RunOptions) -> Result<Prediction> {
+        let tensors = self.raw(threads, input.values(), options)?;
         let [h, w] = self.spec.input.size;
         let mut found: Vec<(Channel, Array2<f32>)> = Vec::new();
         for (output, values) in self.spec.outputs.iter().zip(tensors) {
@@ -221,10 +229,18 @@ impl Model {
     /// # Errors
     /// As [`Model::run`].
     pub fn run_raw(&self, values: &[f32], options: &RunOptions, parallel: bool) -> Result<Vec<Vec<f32>>> {
+        self.raw(self.threads(parallel), values, options)
+    }
+
+    fn threads(&self, parallel: bool) -> &Threads {
+        if parallel { &self.threads } else { &Threads::ONE }
+    }
+
+    fn raw(&self, threads: &Threads, values: &[f32], options: &RunOptions) -> Result<Vec<Vec<f32>>> {
         let expected = self.spec.input.size.iter().product::<usize>() * self.spec.input.channels;
         if values.len() != expected {
             return Err(Error::Parameter(format!("{} input values; {} takes {expected}", values.len(), self.spec.name)));
         }
-        self.network.run(values, options, parallel)
+        self.network.run(values, options, threads)
     }
 }

@@ -1,7 +1,6 @@
-//! The reference engine: tract runs any ONNX graph it can load, serially or on a pool.
+//! The reference engine: tract runs any ONNX graph it can load.
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
-use tract_linalg::multithread::{Executor, multithread_tract_scope};
+use tract_linalg::multithread::multithread_tract_scope;
 use tract_onnx::onnx;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as DimValue;
 use tract_onnx::pb::{GraphProto, ModelProto, tensor_proto::DataLocation, type_proto::Value};
@@ -12,6 +11,7 @@ use super::execution::{Execution, Fallback};
 use super::region::{Region, accelerate};
 use super::{Engine, Layout, ModelSpec, Network};
 use crate::simd::Level;
+use crate::threads::Threads;
 use crate::{Error, Result, RunOptions};
 
 /// One graph, simplified and ready to run.
@@ -19,15 +19,13 @@ use crate::{Error, Result, RunOptions};
 pub(crate) struct TractNetwork {
     plan: Arc<TypedSimplePlan>,
     input_shape: [usize; 4],
-    /// For one run on several threads.
-    pool: Option<Arc<ThreadPool>>,
     regions: Vec<Region>,
     fallbacks: Vec<Fallback>,
 }
 
 impl TractNetwork {
-    /// Loads a graph for the input its description states; `threads` beyond one get a pool of their own.
-    pub(crate) fn load(proto: &ModelProto, spec: &ModelSpec, threads: usize, engine: Engine) -> Result<Self> {
+    /// Loads a graph for the input its description states.
+    pub(crate) fn load(proto: &ModelProto, spec: &ModelSpec, engine: Engine) -> Result<Self> {
         let graph = proto.graph.as_ref().ok_or_else(|| Error::Model("there is no graph in the model".into()))?;
         // A model is one file: weights elsewhere would let it name any path of this machine.
         if let Some(t) = graph.initializer.iter().find(|t| t.data_location == Some(DataLocation::External as i32)) {
@@ -74,9 +72,7 @@ impl TractNetwork {
         }
         let model = model.into_decluttered().and_then(|m| m.into_optimized()).map_err(unfit(&what))?;
         let plan = SimplePlan::new(model).map_err(unfit("the graph cannot be ordered"))?;
-        let pool = (threads > 1).then(|| ThreadPoolBuilder::new().num_threads(threads).build());
-        let pool = pool.transpose().map_err(|e| Error::Internal(format!("thread pool: {e}")))?.map(Arc::new);
-        Ok(TractNetwork { plan, input_shape, pool, regions, fallbacks })
+        Ok(TractNetwork { plan, input_shape, regions, fallbacks })
     }
 }
 
@@ -124,8 +120,8 @@ fn check_outputs(model: &TypedModel, spec: &ModelSpec) -> Result<()> {
 }
 
 impl Network for TractNetwork {
-    fn run(&self, input: &[f32], options: &RunOptions, parallel: bool) -> Result<Vec<Vec<f32>>> {
-        self.observe(input, options, parallel, &mut |_, _| ())
+    fn run(&self, input: &[f32], options: &RunOptions, threads: &Threads) -> Result<Vec<Vec<f32>>> {
+        self.observe(input, options, threads, &mut |_, _| ())
     }
 
     fn execution(&self) -> Execution {
@@ -136,30 +132,23 @@ impl Network for TractNetwork {
         &self,
         input: &[f32],
         options: &RunOptions,
-        parallel: bool,
+        threads: &Threads,
         seen: &mut (dyn FnMut(usize, usize) + Send),
     ) -> Result<Vec<Vec<f32>>> {
-        match &self.pool {
-            Some(pool) if parallel => {
-                pool.install(|| self.run_on(Executor::MultiThread(pool.clone()), pool.current_num_threads(), input, options, seen))
-            }
-            // A pool of one thread would still fall through to rayon's global pool.
-            _ => self.run_on(Executor::SingleThread, 1, input, options, seen),
-        }
+        threads.run(|| self.run_here(input, options, threads, seen))
     }
 }
 
 impl TractNetwork {
-    fn run_on(
+    fn run_here(
         &self,
-        executor: Executor,
-        threads: usize,
         input: &[f32],
         options: &RunOptions,
+        threads: &Threads,
         seen: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<Vec<f32>>> {
         let fault = |e: TractError| Error::Internal(format!("tract: {e:#}"));
-        multithread_tract_scope(executor, || {
+        multithread_tract_scope(threads.executor(), || {
             let input = Tensor::from_shape(&self.input_shape, input).map_err(fault)?;
             let mut state = self.plan.spawn().map_err(fault)?;
             let outputs = state.run_plan_with_eval(tvec!(input.into_tvalue()), |context, op_state, node, inputs| {
@@ -167,7 +156,7 @@ impl TractNetwork {
                 match node.op_as::<Region>() {
                     Some(region) => {
                         let index = self.regions.iter().position(|r| r == region).unwrap_or(0);
-                        region.run_tensors(&inputs, threads, &mut |step| {
+                        region.run_tensors(&inputs, threads.count(), &mut |step| {
                             seen(index, step);
                             options.check()
                         })

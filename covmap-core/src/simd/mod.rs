@@ -10,6 +10,8 @@
 
 use std::sync::OnceLock;
 
+use crate::threads;
+
 mod bits;
 mod components;
 mod overlay;
@@ -25,8 +27,12 @@ pub use regions::*;
 pub use upsample::*;
 pub use window::*;
 
-/// Destinations with more pixels than this are worked on by several threads (rayon's current pool).
+/// Destinations with more pixels than this are worked on by several threads (rayon's current pool), if more may work at all.
 const PARALLEL_PIXELS: usize = 1 << 20;
+
+fn in_parallel(pixels: usize) -> bool {
+    pixels > PARALLEL_PIXELS && threads::may_share()
+}
 
 /// About as many pixels as a thread then takes at a time.
 const BAND_PIXELS: usize = 1 << 16;

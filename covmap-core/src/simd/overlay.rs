@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::{BAND_PIXELS, Level, PARALLEL_PIXELS};
+use super::{BAND_PIXELS, Level, in_parallel};
 
 /// By map byte, what red, green and blue are multiplied with; the fourth value pads the entry to a vector.
 type Factors = [[f32; 4]; 256];
@@ -21,7 +21,7 @@ pub fn overlay_at(level: Level, grey: &[u8], map: &[u8], coefficients: &[[f32; 3
     assert_eq!(grey.len(), map.len(), "overlay: grey image and map differ in length");
     assert_eq!(dst.len(), 3 * grey.len(), "overlay: the destination does not have three bytes a pixel");
     let factors = factors(coefficients);
-    if grey.len() <= PARALLEL_PIXELS {
+    if !in_parallel(grey.len()) {
         return band(level, grey, map, &factors, dst);
     }
     let sources = grey.par_chunks(BAND_PIXELS).zip(map.par_chunks(BAND_PIXELS));
@@ -131,6 +131,7 @@ mod x86 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::PARALLEL_PIXELS;
     use super::super::tests::{SIZES, in_pools, noise_bytes, noise_probabilities};
     use super::*;
     use proptest::prelude::*;

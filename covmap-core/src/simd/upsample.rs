@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::probability::quantise_at;
-use super::{BAND_PIXELS, Level, PARALLEL_PIXELS, levels};
+use super::{BAND_PIXELS, Level, in_parallel, levels};
 
 /// Bilinear resampling of `src` to the size of `dst`: half-pixel centres, edges clamped. Sizes are (width, height), pixels
 /// row by row. Any ratio is legal; downsampling interpolates between neighbours, it doesn't average. A NaN spreads to every
@@ -183,7 +183,7 @@ levels! {
 fn each_row<T: Send>(dst: &mut [T], stretch: &Stretch, work: impl Fn(usize, &mut [T], &mut Lines) + Sync) {
     let width = stretch.columns.below.len();
     let lines = || Lines { source: vec![0.0; stretch.src_width + PADDING], first: vec![0.0; width], second: vec![0.0; width] };
-    if dst.len() <= PARALLEL_PIXELS {
+    if !in_parallel(dst.len()) {
         let mut lines = lines();
         return dst.chunks_exact_mut(width).enumerate().for_each(|(y, row)| work(y, row, &mut lines));
     }
@@ -248,6 +248,7 @@ mod x86 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::PARALLEL_PIXELS;
     use super::super::tests::{SIZES, in_pools, noise_bytes, noise_probabilities};
     use super::*;
     use proptest::prelude::*;
