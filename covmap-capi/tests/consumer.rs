@@ -39,18 +39,41 @@ fn a_c_program_uses_every_function() {
     run(Command::new(c("tests/consumers/c/every_function.c", "every_function")).arg(phantom("every_function.png")));
 }
 
+/// The README's snippet as the body of a program, beside a `chest.dcm` and without one.
+#[test]
+fn the_readme_says_what_compiles_and_runs() {
+    let readme = std::fs::read_to_string(top().join("README.md")).unwrap();
+    let snippets: Vec<&str> = readme.split("\n```c\n").skip(1).map(|rest| rest.split("\n```\n").next().unwrap()).collect();
+    let [snippet] = snippets[..] else { panic!("{} snippets of C", snippets.len()) };
+    let (includes, body): (Vec<&str>, Vec<&str>) = snippet.lines().partition(|line| line.starts_with('#'));
+    let source = scratch("readme.c");
+    let program = format!("#include <stdio.h>\n{}\nint main(void) {{\n{}\nreturn 0;\n}}\n", includes.join("\n"), body.join("\n"));
+    std::fs::write(&source, program).unwrap();
+    let program = c(&source, "readme");
+
+    let folder = scratch("readme-folder");
+    std::fs::create_dir_all(&folder).unwrap();
+    let chest = Phantom::new(&PhantomOptions::default()).unwrap().to_dicom().unwrap();
+    std::fs::write(folder.join("chest.dcm"), chest).unwrap();
+    let said = |output: Output| String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said(run(Command::new(&program).current_dir(&folder))), "");
+    std::fs::remove_file(folder.join("chest.dcm")).unwrap();
+    assert!(said(run(Command::new(&program).current_dir(&folder))).contains("chest.dcm"));
+}
+
 #[test]
 fn the_header_is_cpp17() {
-    let program = compile("c++", "-std=c++17", "tests/consumers/cpp/header.cpp", "header");
+    let program = compile("c++", "-std=c++17", Path::new("tests/consumers/cpp/header.cpp"), "header");
     assert_eq!(run(&mut Command::new(program)).stdout, env!("CARGO_PKG_VERSION").as_bytes());
 }
 
-fn c(source: &str, name: &str) -> PathBuf {
-    compile("cc", "-std=c11", source, name)
+fn c(source: impl AsRef<Path>, name: &str) -> PathBuf {
+    compile("cc", "-std=c11", source.as_ref(), name)
 }
 
-fn compile(compiler: &str, standard: &str, source: &str, name: &str) -> PathBuf {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+/// Compiles `source` (a path in the workspace, or an absolute one) against header and library.
+fn compile(compiler: &str, standard: &str, source: &Path, name: &str) -> PathBuf {
+    let top = top();
     let program = scratch(name);
     let library = library();
     let compiler = std::env::var_os(if compiler == "cc" { "CC" } else { "CXX" }).unwrap_or(compiler.into());
@@ -60,6 +83,11 @@ fn compile(compiler: &str, standard: &str, source: &str, name: &str) -> PathBuf 
     command.arg(format!("-Wl,-rpath,{}", library.display()));
     run(&mut command);
     program
+}
+
+/// The workspace's root.
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// Where cargo put the library beside this test.
