@@ -1,6 +1,6 @@
 //! The pixel kernels at 512 x 512 and 3000 x 3000, at every level of this machine, on one thread.
 //!
-//! `cargo bench -p covmap-benches --bench simd -- KERNEL` runs one of them; the names are KERNEL/SIDE/LEVEL.
+//! `cargo bench --bench simd -- KERNEL` runs one of them; the names are KERNEL/SIDE/LEVEL.
 
 use std::hint::black_box;
 use std::time::Duration;

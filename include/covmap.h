@@ -18,7 +18,7 @@
 #ifndef COVMAP_H
 #define COVMAP_H
 
-/* Generated from covmap-capi/src. Change it there and run: COVMAP_BLESS=1 cargo test -p covmap-capi --release --test header */
+/* Generated from covmap-capi/src. Change it there and run: COVMAP_BLESS=1 cargo test --release --test header */
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-//! `include/covmap.h` is what the sources say. After a change: `COVMAP_BLESS=1 cargo test -p covmap-capi --release --test header`.
+//! `include/covmap.h` is what the sources say. After a change: `COVMAP_BLESS=1 cargo test --release --test header`.
 
 use std::path::Path;
 

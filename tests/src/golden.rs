@@ -80,7 +80,7 @@ pub fn check(name: &str, actual: &Outcome) {
     }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from);
     let faults = compare(&folder, &target.join("golden-failures"), name, actual);
-    let how = "after looking at them, `COVMAP_BLESS=1 cargo test --release -p covmap-tests --test golden` rewrites the goldens";
+    let how = "after looking at them, `COVMAP_BLESS=1 cargo test --release --test golden` rewrites the goldens";
     assert!(faults.is_empty(), "{name} differs from its golden:\n  {}\n{how}", faults.join("\n  "));
 }
 

@@ -1,4 +1,4 @@
-//! Golden outputs of the bundled model on phantoms. `COVMAP_BLESS=1 cargo test --release -p covmap-tests --test golden`
+//! Golden outputs of the bundled model on phantoms. `COVMAP_BLESS=1 cargo test --release --test golden`
 //! rewrites them; the pictures in the commit are what is reviewed.
 
 use covmap_core::phantom::{Opacities, PhantomOptions};
