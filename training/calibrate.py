@@ -1,9 +1,16 @@
-"""Fit what turns maps into figures, on radiographs that the network has not trained on.
+"""Fit what turns maps into figures, on radiographs that the network behind each map has not trained on.
 
-`python -m training.calibrate threshold MODEL.onnx MAPS --fold 1` sweeps the infection threshold over the maps of a fold
-the model did not see; the model must have been exported with threshold 0.5. `python -m training.calibrate fit MODEL.onnx
-MAPS` fits Brixia knots and the detection logistic and writes them into the model's metadata. MAPS is the output folder of
-`covmap analyze --model MODEL.onnx`. `ids MODEL.onnx` prints the images to analyse for `fit`.
+    python -m training.calibrate threshold MAPS... --networks DIR
+        Sweeps the infection threshold over maps of unseen outlined images and normals, per fold and pooled. The networks in
+        DIR must have been exported with threshold 0.5. MAPS: output of `covmap evaluate`, of one fold or of several.
+    python -m training.calibrate ids MODEL.onnx
+        The images of MODEL's calibration groups, one a line.
+    python -m training.calibrate fit MODEL.onnx MAPS
+        Fits Brixia knots and the detection logistic on MODEL's own maps of them (`covmap analyze --model MODEL.onnx`).
+    python -m training.calibrate pool MODEL.onnx MAPS --networks DIR
+        Fits them on the pooled out-of-fold maps of the networks in DIR, for a model trained in the same way on all folds.
+
+`fit` and `pool` write the calibration and what it was fitted on into MODEL's metadata.
 """
 import argparse
 import json
@@ -11,87 +18,81 @@ import os
 
 import numpy as np
 import onnx
-from PIL import Image
 from scipy.optimize import minimize, nnls
 
-from . import catalog
-from .export import set_metadata
+from . import catalog, metadata
+from .cases import grey
 
 FLOOR = 0.001    # the same constant as in detection.rs
 
 
-def metadata(model, key):
-    return json.loads(next(e.value for e in model.metadata_props if e.key == "covmap." + key))
-
-
 def unseen(model, rows):
-    """Rows of folds that the model may be fitted on, and of patients that it never saw."""
-    t = metadata(model, "training")
-    groups = set(t["groups"])
-    return [r for r in rows if r.fold not in t["folds_excluded"] and r.group not in groups]
+    """Rows of the calibration groups in the folds that the model may know, none of which it trained on."""
+    t = metadata.read(model, "training")
+    held = catalog.calibration_groups(rows) - set(t["groups"])
+    return usable(r for r in rows if r.group in held and r.fold not in t["folds_excluded"])
 
 
-def read(folder, row, kind):
-    return np.asarray(Image.open(os.path.join(folder, f"{row.id}.{kind}.png")))
+def usable(rows):
+    return [r for r in rows if (r.brixia or r.finding in ("covid", "normal")) and not r.no_derivatives]
 
 
 def zones(lung, values):
     """Mean of `values` over zones A to F (severity.rs): thirds of each lung's own bounding box; NaN without lung."""
-    out = []
-    for side in (1, 2):
-        rows = np.flatnonzero((lung == side).any(1))
-        if not len(rows):
-            out += [np.nan] * 3
-            continue
-        top, height = rows[0], rows[-1] + 1 - rows[0]
-        third = (np.arange(lung.shape[0]) - top) * 3 // height
-        out += [values[(lung == side) & (third == k)[:, None]].mean() if ((lung == side) & (third == k)[:, None]).any() else np.nan
-                for k in range(3)]
-    return np.array(out)
+    zone = catalog.zone_map(lung == 1, lung == 2)
+    area, total = np.bincount(zone.ravel(), minlength=7), np.bincount(zone.ravel(), values.ravel(), minlength=7)
+    return np.where(area > 0, total / np.maximum(area, 1), np.nan)[1:]
 
 
-def features(folder, row):
-    lung, byte = read(folder, row, "lung"), read(folder, row, "infection")
+def features(maps, row):
+    lung, byte = grey(f"{maps}/{row.id}.lung.png"), grey(f"{maps}/{row.id}.infection.png")
     inside = lung > 0
     return dict(share=zones(lung, byte >= 128), mean=zones(lung, byte / 255.0), total=byte[inside].mean() / 255 if inside.any() else np.nan)
 
 
 def ramps(x, knots):
-    return np.stack([np.ones_like(x)] + [np.clip((x - a) / (b - a), 0, 1) for a, b in zip(knots, knots[1:])], 1)
+    return np.stack([np.clip((x - a) / (b - a), 0, 1) for a, b in zip(knots, knots[1:])], -1)
 
 
-def fit_ramps(x, y, knots):
-    """Non-decreasing, non-negative piecewise linear least squares: scores at the knots."""
-    weights, _ = nnls(ramps(x, knots), y)
-    return np.minimum(np.cumsum(weights), 3.0)
+def fit_curve(x, y, bends):
+    """Least squares through the origin (an empty zone scores 0), rising, `bends` parameters; level above the 90th percentile."""
+    positive = x[x > 0.005]
+    knots = np.concatenate([[0.0], np.quantile(positive, np.linspace(0, 0.9, bends + 1)[1:])])
+    rises, _ = nnls(ramps(x, knots), y)
+    return knots, np.minimum(np.concatenate([[0.0], np.cumsum(rises)]), 3.0)
+
+
+def left_out(x, y, groups, bends):
+    """Error per image when its patient is left out: of the zones and of their sum, both per zone."""
+    error = np.empty((len(x), 2))
+    for g in np.unique(groups):
+        out = groups == g
+        estimate = np.interp(x[out], *fit_curve(x[~out].ravel(), y[~out].ravel(), bends))
+        error[out] = np.stack([np.abs(estimate - y[out]).mean(1), np.abs((estimate - y[out]).sum(1)) / 6], 1)
+    return error
 
 
 def fit_brixia(cases):
-    """Feature and knots with the smallest error when whole patients are left out."""
+    """Feature and curve with the smallest error on patients left out. A curve with more parameters must win by more than
+    one standard error, so that twenty images do not choose a shape by chance."""
+    y = np.array([r.brixia for r, _ in cases])
+    groups = np.array([r.group for r, _ in cases])
     best = None
-    for name in ("share", "mean"):
-        x = np.concatenate([f[name] for _, f in cases])
-        y = np.concatenate([r.brixia for r, _ in cases])
-        group = np.concatenate([[hash_of(r.group)] * 6 for r, _ in cases])
-        ok = np.isfinite(x)
-        x, y, group = x[ok], y[ok], group[ok]
-        for pieces in (2, 3, 4, 6):
-            knots = np.unique(np.concatenate([[0.0], np.quantile(x[x > 0.005], np.linspace(0, 1, pieces + 1)[1:])]))
-            error = []
-            for k in range(5):
-                train = group % 5 != k
-                scores = fit_ramps(x[train], y[train], knots)
-                error.append(np.abs(np.interp(x[~train], knots, scores) - y[~train]))
-            error = float(np.concatenate(error).mean())
-            print(f"brixia zones from {name}, {pieces} pieces: MAE {error:.3f} on patients left out")
-            if best is None or error < best[0] - 0.002:
-                best = (error, name, knots, fit_ramps(x, y, knots), len(cases))
-    error, name, knots, scores, n = best
-    return dict(feature=name, knots=[[float(a), float(b)] for a, b in zip(knots, scores)]), dict(images=n, zone_mae_left_out=error)
-
-
-def hash_of(group):
-    return int.from_bytes(group.encode()[-4:], "little")
+    for bends in (1, 2, 3):
+        tried = []
+        for name in ("share", "mean"):
+            x = np.nan_to_num(np.stack([f[name] for _, f in cases]))
+            error = left_out(x, y, groups, bends)
+            tried.append((error.mean(), name, x, error))
+            print(f"brixia from zone {name}, {bends + 1} knots: zone MAE {error[:, 0].mean():.3f}, global MAE {6 * error[:, 1].mean():.2f} on patients left out")
+        _, name, x, error = min(tried, key=lambda t: t[0])
+        gain = [] if best is None else [(best["error"] - error)[groups == g].mean() for g in np.unique(groups)]
+        if best is None or np.mean(gain) > np.std(gain, ddof=1) / np.sqrt(len(gain)):
+            best = dict(name=name, x=x, error=error, bends=bends)
+    knots, scores = fit_curve(best["x"].ravel(), y.ravel(), best["bends"])
+    record = dict(images=len(cases), patients=len(set(groups)), zone_mae_left_out=float(best["error"][:, 0].mean()),
+                  global_mae_left_out=float(6 * best["error"][:, 1].mean()))
+    return dict(feature=best["name"], knots=[[float(a), float(b)] for a, b in zip(knots, scores)]), record
 
 
 def fit_detection(cases):
@@ -113,51 +114,93 @@ def fit_detection(cases):
     return fitted, dict(covid=int(y.sum()), normal=int((~y).sum()))
 
 
-def threshold(a, model, rows):
-    if metadata(model, "thresholds")["infection"] != 0.5:
-        raise SystemExit("sweep a model exported with --threshold 0.5")
-    fold = unseen_fold(model, rows, a.fold)
-    outlined = [r for r in fold if r.outlined]
-    normals = [r for r in fold if r.finding == "normal" and not r.outlined]
-    for t in (0.008, 0.012, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5):
-        counts = np.zeros(3)
-        for r in outlined:
-            q, m = read(a.maps, r, "infection") / 255.0 >= t, catalog.mask(a.data, r, "infection") > 0
-            counts += np.array([(q & m).sum(), (q & ~m).sum(), (~q & m).sum()]) / m.size
-        false = np.mean([(read(a.maps, r, "infection") / 255.0 >= t).mean() for r in normals])
-        print(f"threshold {t:.3f}: pixel F1 {2 * counts[0] / (2 * counts[0] + counts[1] + counts[2]):.4f}  false share on normals {false:.5f}")
+def calibrate(model, cases, how):
+    """Writes the calibration fitted on `cases` into the model's metadata."""
+    brixia, brixia_record = fit_brixia([c for c in cases if c[0].brixia])
+    detection, detection_record = fit_detection(cases)
+    metadata.write(model, "calibration", dict(brixia=brixia, detection=detection))
+    training = metadata.read(model, "training")
+    training["calibrated_on"] = dict(how, **brixia_record, **detection_record)
+    metadata.write(model, "training", training)
+    print(json.dumps(dict(brixia=brixia, detection=detection, calibrated_on=training["calibrated_on"]), indent=1))
 
 
-def unseen_fold(model, rows, fold):
-    t = metadata(model, "training")
-    if fold in t["folds"]:
-        raise SystemExit(f"the model saw fold {fold}")
-    return [r for r in rows if r.fold == fold]
+def fit(a, rows):
+    model = onnx.load(a.model)
+    cases = [(r, features(a.maps[0], r)) for r in unseen(model, rows)]
+    calibrate(model, cases, dict(maps="its own, of groups that it did not train on"))
+    onnx.save(model, a.model)
+
+
+def pool(a, rows):
+    model, networks = onnx.load(a.model), metadata.Networks(a.networks)
+    used = {}
+    for r in (chosen := usable(rows)):
+        known = networks.origin(a.maps[0], r)
+        used[known["file"]] = known["threshold"]
+    if set(used.values()) != {metadata.read(model, "thresholds")["infection"]}:
+        raise SystemExit(f"the model's infection threshold differs from those of the networks behind the maps: {used}")
+    calibrate(model, [(r, features(a.maps[0], r)) for r in chosen], dict(maps="pooled, each by the network that did not see it", networks=sorted(used)))
+    onnx.save(model, a.model)
+
+
+def threshold(a, rows):
+    """Histograms of the bytes inside and outside the outlines give every threshold at once; a byte is 255 p, rounded."""
+    networks, histograms = metadata.Networks(a.networks), {}
+    for maps in a.maps:
+        for r in rows:
+            if not (r.outlined or r.finding == "normal") or not os.path.exists(f"{maps}/{r.id}.json"):
+                continue
+            if networks.origin(maps, r)["threshold"] != 0.5:
+                raise SystemExit("sweep networks exported with --threshold 0.5")
+            byte = grey(f"{maps}/{r.id}.infection.png")
+            truth = catalog.mask(a.data, r, "infection") > 0 if r.outlined else np.zeros(byte.shape, bool)
+            histograms.setdefault(r.fold, []).append((r, *(np.bincount(byte[m], minlength=256) / byte.size for m in (truth, ~truth))))
+    folds = sorted(histograms)
+    sets = {f"fold {k}": histograms[k] for k in folds}
+    if len(folds) > 1:
+        sets.update({f"folds {folds[0]} to {folds[-1]}": sum(histograms.values(), [])})
+    if 0 in folds and len(folds) > 2:
+        sets["without fold 0"] = sum((histograms[k] for k in folds if k), [])
+    print("byte  threshold  " + "  ".join(f"{name:>20s}" for name in sets) + "\n" + " " * 17 + "  ".join(f"{'F1    false share':>20s}" for _ in sets))
+    cuts = [2, 3, 5, 8, 13, 20, 26, 38, 51, 64, 77, 89, 102, 115, 128, 140, 153, 166, 179, 191, 204]
+    for cut in cuts:
+        print(f"{cut:4d}  {(cut - 0.5) / 255:9.3f}  " + "  ".join(f"{f1(h, cut):12.4f} {false_share(h, cut):7.4f}" for h in sets.values()))
+    for k in folds if len(folds) > 1 else []:
+        rest = sum((histograms[j] for j in folds if j != k), [])
+        cut = max(cuts, key=lambda c: f1(rest, c))
+        print(f"best on the other folds {(cut - 0.5) / 255:.3f}: fold {k} F1 {f1(histograms[k], cut):.4f}, false share on normals {false_share(histograms[k], cut):.5f}")
+
+
+def f1(histograms, cut):
+    """Pixel F1 over the outlined images, each of the same weight."""
+    inside, outside = (sum(h[i] for h in histograms if h[0].outlined) for i in (1, 2))
+    tp, fp, fn = inside[cut:].sum(), outside[cut:].sum(), inside[:cut].sum()
+    return 2 * tp / (2 * tp + fp + fn)
+
+
+def false_share(histograms, cut):
+    return np.mean([h[2][cut:].sum() for h in histograms if h[0].finding == "normal" and not h[0].outlined])
 
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("what", choices=["ids", "threshold", "fit"])
-    ap.add_argument("model")
-    ap.add_argument("maps", nargs="?")
-    ap.add_argument("--data", default="../shared/data")
-    ap.add_argument("--fold", type=int)
+    what = ap.add_subparsers(dest="what", required=True)
+    parsers = {name: what.add_parser(name) for name in ("threshold", "ids", "fit", "pool")}
+    for name, p in parsers.items():
+        if name != "threshold":
+            p.add_argument("model")
+        if name != "ids":
+            p.add_argument("maps", nargs="+" if name == "threshold" else 1)
+        if name in ("threshold", "pool"):
+            p.add_argument("--networks", default="training/folds", help="folder of the networks that made the maps (default: %(default)s)")
+        p.add_argument("--data", default="../shared/data")
     a = ap.parse_args()
-    model, rows = onnx.load(a.model), catalog.load(a.data)
-    if a.what == "threshold":
-        return threshold(a, model, rows)
-    free = [r for r in unseen(model, rows) if r.brixia or r.finding in ("covid", "normal")]
+    rows = catalog.load(a.data)
     if a.what == "ids":
-        return print("\n".join(r.id for r in free))
-    cases = [(r, features(a.maps, r)) for r in free]
-    brixia, brixia_record = fit_brixia([c for c in cases if c[0].brixia])
-    detection, detection_record = fit_detection(cases)
-    set_metadata(model, "calibration", dict(brixia=brixia, detection=detection))
-    training = metadata(model, "training")
-    training["calibrated_on"] = dict(brixia_record, **detection_record)
-    set_metadata(model, "training", training)
-    onnx.save(model, a.model)
-    print(json.dumps(dict(brixia=brixia, detection=detection, **training["calibrated_on"]), indent=1))
+        print("\n".join(r.id for r in unseen(onnx.load(a.model), rows)))
+    else:
+        dict(threshold=threshold, fit=fit, pool=pool)[a.what](a, rows)
 
 
 if __name__ == "__main__":

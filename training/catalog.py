@@ -48,6 +48,18 @@ def load(data):
     return rows
 
 
+def calibration_groups(rows):
+    """Groups no network trains on, so that severity and detection are fitted on unseen images: every second group with
+    Brixia scores but no outlines, and every fourth of the normals and of the unlabelled COVID-19 images."""
+    taken = {r.group for r in rows if r.outlined}
+    held = set()
+    for kind, share in ((lambda r: r.brixia, 2), (lambda r: r.finding == "normal", 4), (lambda r: r.unlabelled, 4)):
+        groups = sorted({r.group for r in rows if kind(r)} - taken)
+        held |= set(groups[::share])
+        taken |= set(groups)
+    return held
+
+
 def fingerprint(data, rows):
     """SHA-256 over the rows used and the bytes of their images and masks."""
     h = hashlib.sha256()

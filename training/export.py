@@ -5,7 +5,6 @@ that covmap must know stands in `covmap.*` metadata. The result is checked again
 """
 import argparse
 import io
-import json
 
 import numpy as np
 import onnx
@@ -15,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from . import metadata
 from .network import INFECTION, LUNG_LEFT, LUNG_RIGHT, UNetLite0
 
 LICENSE = ("Weights: research use, CC BY-NC-SA 4.0 (the most restrictive terms stated by the publishers of the training "
@@ -74,13 +74,6 @@ def macs(model, size):
     return sum(int(np.prod(weights[n.input[1]][1:])) * int(np.prod(shapes[n.output[0]])) for n in model.graph.node if n.op_type == "Conv")
 
 
-def set_metadata(model, key, value):
-    key = "covmap." + key
-    for entry in [e for e in model.metadata_props if e.key == key]:
-        model.metadata_props.remove(entry)
-    model.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
-
-
 def build(checkpoint, name, threshold):
     net = UNetLite0()
     net.load_state_dict(checkpoint["average"])
@@ -98,15 +91,16 @@ def build(checkpoint, name, threshold):
     halve(model)
     onnx.checker.check_model(model, full_check=True)
     ids = record.pop("ids")
+    record["images"] = len(ids)     # of all phases
     training = dict(note=f"U-Net on EfficientNet-Lite0 trained on {len(ids)} chest radiographs of {len(record['groups'])} patients; "
                          "see training/MODEL_CARD.md.", license=LICENSE, **record)
-    set_metadata(model, "format", "1")
-    set_metadata(model, "name", name)
-    set_metadata(model, "input", dict(size=[size, size], layout="nchw", channels=1, normalisation="standardise"))
-    set_metadata(model, "outputs", [dict(tensor="infection", channels=["infection"], activation="logit"),
-                                    dict(tensor="lungs", channels=["lung_right", "lung_left"], activation="logit")])
-    set_metadata(model, "thresholds", dict(infection=threshold, lungs=0.5))
-    set_metadata(model, "training", training)
+    metadata.write(model, "format", "1")
+    metadata.write(model, "name", name)
+    metadata.write(model, "input", dict(size=[size, size], layout="nchw", channels=1, normalisation="standardise"))
+    metadata.write(model, "outputs", [dict(tensor="infection", channels=["infection"], activation="logit"),
+                                      dict(tensor="lungs", channels=["lung_right", "lung_left"], activation="logit")])
+    metadata.write(model, "thresholds", dict(infection=threshold, lungs=0.5))
+    metadata.write(model, "training", training)
     return model, shipped
 
 

@@ -23,18 +23,6 @@ CACHED = 288    # images wait in memory a little larger than the network's input
 UNKNOWN = 9     # in a zone map: behind the heart, where a mask leaves it out
 
 
-def calibration_groups(rows):
-    """Groups no network trains on, so that severity and detection are fitted on unseen images: every second group with
-    Brixia scores but no outlines, and every fourth of the normals and of the unlabelled COVID-19 images."""
-    taken = {r.group for r in rows if r.outlined}
-    held = set()
-    for kind, share in ((lambda r: r.brixia, 2), (lambda r: r.finding == "normal", 4), (lambda r: r.unlabelled, 4)):
-        groups = sorted({r.group for r in rows if kind(r)} - taken)
-        held |= set(groups[::share])
-        taken |= set(groups)
-    return held
-
-
 @dataclass
 class Batch:
     x: torch.Tensor         # (N,1,H,W) grey
@@ -96,7 +84,7 @@ def draw(parts):
 
 def pools(a, rows, rng):
     """(kind, pool, images of it in a batch of 16)."""
-    held = calibration_groups(rows)
+    held = catalog.calibration_groups(rows)
     seen = [r for r in rows if r.fold not in a.exclude_folds and r.group not in held and not r.no_derivatives]
     lungs = [r for r in seen if r.lung_mask.startswith(catalog.LUNGS)]
     kinds = [("outlined", [r for r in seen if r.outlined], 7 if not a.unlabelled else 6),
