@@ -25,8 +25,10 @@ class Case:
     mean: float                 # mean of the map within the lungs, 0 without lungs
     marked: float               # infected share of the image
     estimate: list              # Brixia estimate of the zones A to F
+    brixia: float               # and of all
     grade: str
     flags: list
+    model: str                  # SHA-256 of the network
     lung_dice: float = None
     lung_convention: str = None
     inside: np.ndarray = field(default=None, repr=False)     # share of the image per byte of the map within the outline (256)
@@ -71,7 +73,8 @@ def one(data, maps, row, labels=True):
     case = Case(row=row, probability=float(wrong) if probability is None else probability, positive=bool(positive),
                 aspect=abs(math.log(byte.shape[1] / byte.shape[0])), share=zero(js["infection"]["share"]),
                 mean=float(byte[lung > 0].mean() / 255) if (lung > 0).any() else 0.0, marked=float((byte >= 128).mean()),
-                estimate=[zero((js["severity"]["zones"] or {}).get(z)) for z in "ABCDEF"], grade=js["severity"]["grade"], flags=js["quality"]["flags"])
+                estimate=[zero((js["severity"]["zones"] or {}).get(z)) for z in "ABCDEF"],
+                brixia=zero(js["severity"]["brixia_estimate"]), grade=js["severity"]["grade"], flags=js["quality"]["flags"], model=js["model"][0]["sha256"])
     if labels and row.lung_mask:
         truth = catalog.mask(data, row, "lung") > 50
         case.lung_convention = row.lung_mask.split(";")[0]

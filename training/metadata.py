@@ -28,7 +28,8 @@ class Networks:
                 data = f.read()
             model = onnx.load_from_string(data)
             self.by_sha256[hashlib.sha256(data).hexdigest()] = dict(
-                file=os.path.basename(path), threshold=read(model, "thresholds")["infection"], training=read(model, "training"))
+                file=os.path.basename(path), threshold=read(model, "thresholds")["infection"], training=read(model, "training"),
+                calibration=read(model, "calibration") if any(e.key == "covmap.calibration" for e in model.metadata_props) else None)
 
     def origin(self, maps, row):
         """The network behind a map; refuses maps of unknown networks and of networks that saw the patient."""
