@@ -3,8 +3,8 @@
     python -m training.evaluate --covmap target/release/covmap --data DATA
 
 Each network analyses the fold that it has not seen; the five outputs go into one folder and are scored as one. Then the
-same with the lungs, all but the lungs, and the border hidden, on one patient group in --occlude-every (an analysis with a
-hidden part costs two). Steps whose network, command and data have not changed since they were finished are skipped, so that
+same with the lungs, all but the lungs, and the border hidden (each costs two analyses; --occlude-every takes a part of the
+patients). Steps whose network, command and data have not changed since they were finished are skipped, so that
 a run which was cut off goes on where it stopped.
 """
 import argparse
@@ -86,7 +86,7 @@ def main():
     ap.add_argument("--bundled", default="covmap-core/model/covmap.onnx", help="the model that the card describes (default: %(default)s)")
     ap.add_argument("--out", default="out/evaluate", help="folder for maps and scores; holds no overlays (default: %(default)s)")
     ap.add_argument("--folds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    ap.add_argument("--occlude-every", type=int, default=5, metavar="N", help="hide parts in one group of N; 1 for all (default: %(default)s)")
+    ap.add_argument("--occlude-every", type=int, default=1, metavar="N", help="hide parts in one patient group of N, to save time (default: %(default)s, all)")
     ap.add_argument("--report", default="training", help="folder for RESULTS.md, results.json, MODEL_CARD.md and figures/ (default: %(default)s)")
     a = ap.parse_args()
     rows = [r for r in catalog.load(a.data) if r.fold in a.folds]
