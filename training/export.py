@@ -52,11 +52,11 @@ def fold(module):
     return module
 
 
-def halve(model):
-    """Float initializers to half precision, each widened by a Cast."""
+def halve(model, smallest=1):
+    """Float initializers of at least `smallest` numbers to half precision, each widened by a Cast."""
     casts = []
     for tensor in model.graph.initializer:
-        if tensor.data_type == TensorProto.FLOAT:
+        if tensor.data_type == TensorProto.FLOAT and np.prod(tensor.dims) >= smallest:
             name = tensor.name
             half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), name + ".half")
             tensor.CopyFrom(half)
