@@ -31,7 +31,8 @@ def randomise(net, seed, side):
     def observe(norm, inputs):
         variance, mean = torch.var_mean(inputs[0], (0, 2, 3))
         variance = variance.clamp_min(0.1 * float(variance.mean()) + 1e-3)      # a dead channel would amplify rounding errors
-        normal(norm.weight, 1, 0.15), normal(norm.bias, 0.1, 0.1)
+        # The bias is positive: random ReLUs about zero would amplify rounding errors, layer by layer.
+        normal(norm.weight, 1, 0.15), normal(norm.bias, 0.5, 0.1)
         normal(norm.running_mean, 0, 0.2).mul_(variance.sqrt()).add_(mean)
         normal(norm.running_var, 0, 0.3).exp_().mul_(variance)
 
