@@ -1,0 +1,199 @@
+"""Trains the zoo: the paper's loss and optimiser, a budget of minutes a network, fold 0 held out of everything.
+
+Every network leaves RUNS/NAME/: last.pt, model.onnx and result.json, the figures of model.onnx on fold 0.
+"""
+import hashlib
+import json
+import math
+import os
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+import torch.nn.functional as F
+
+from .. import catalog, images, loop, losses, metrics
+from ..export import LICENSE
+from . import onnx_file
+from .encoders import build as build_encoder
+from .network import Segmenter
+
+SIDE, BATCH, RATE = 224, 8, 1e-4
+ALPHA, GAMMA = 0.25, 2      # of the focal loss
+HELD_OUT = 0                # fold
+FINDINGS = ("normal", "covid", "other_pneumonia")
+
+
+def hybrid(logit, target):
+    """Focal + Dice."""
+    bce = F.binary_cross_entropy_with_logits(logit, target, reduction="none")
+    weight = ALPHA * target + (1 - ALPHA) * (1 - target)
+    focal = (weight * (1 - torch.exp(-bce)) ** GAMMA * bce).mean()
+    return focal + losses.dice(logit, target, logit.new_ones(len(logit), 1))[0]
+
+
+class Zoo:
+    """The data, read when first needed, and the folder of runs."""
+
+    def __init__(self, data, runs, weights=None, seed=0):
+        self.data, self.runs, self.weights, self.seed = data, runs, weights, seed
+        self.rows = catalog.load(data)
+        self.seen = [r for r in self.rows if r.fold != HELD_OUT and not r.no_derivatives]
+        self.loaded = {}
+
+    def images(self, kind, rows, masked=False):
+        if kind not in self.loaded:
+            self.loaded[kind] = images.Images(self.data, rows, masked)
+        pool = self.loaded[kind]
+        pool.queue = []     # each run draws its own order
+        return pool
+
+    def folder(self, name):
+        return os.path.join(self.runs, name)
+
+    def weights_file(self, encoder):
+        """A classifier's state dict (ImageNet, CheXNet) that the user has put into --weights as ENCODER.pt."""
+        path = self.weights and os.path.join(self.weights, encoder + ".pt")
+        return path if path and os.path.exists(path) else None
+
+    def start(self, encoder):
+        """What the encoder starts from, in words, and the patients that this has seen."""
+        path = self.weights_file(encoder)
+        if path:
+            with open(path, "rb") as f:
+                return f"{os.path.basename(path)} {hashlib.sha256(f.read()).hexdigest()[:8]}", []
+        path = os.path.join(self.folder(f"pretrain-{encoder}"), "result.json")
+        if os.path.exists(path):
+            with open(path) as f:
+                result = json.load(f)
+            return f"findings, here, {result['minutes']:.0f} minutes", result["groups"]
+        return "random", []
+
+
+class Classifier(torch.nn.Module):
+    def __init__(self, encoder, channels, classes):
+        super().__init__()
+        self.encoder, self.head = encoder, torch.nn.Linear(channels, classes)
+
+    def forward(self, x):
+        return self.head(self.encoder(x)[-1].mean((2, 3)))
+
+
+def pretrain(zoo, encoder, minutes):
+    """The encoder learns the three findings of the catalogue, as CheXNet learned fourteen of ChestX-ray14."""
+    folder = zoo.folder(f"pretrain-{encoder}")
+    if finished(folder, minutes):
+        return
+    torch.manual_seed(zoo.seed)
+    rng = torch.Generator().manual_seed(zoo.seed)
+    of = {f: [r for r in zoo.seen if r.finding == f] for f in FINDINGS}
+    pools = [zoo.images(f, of[f]) for f in FINDINGS]
+    shares = [(pool, n) for pool, n in zip(pools, (3, 3, 2))]
+    labels = torch.tensor([i for i, (_, n) in enumerate(shares) for _ in range(n)])
+    net = Classifier(*last(build_encoder(encoder, zoo.weights_file(encoder))), len(FINDINGS))
+    net = net.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(net.parameters(), RATE)
+
+    def loss():
+        x, _ = images.draw(shares, SIDE, rng)
+        with torch.autocast("cpu", torch.bfloat16):
+            return F.cross_entropy(net(x.contiguous(memory_format=torch.channels_last)).float(), labels)
+
+    record = dict(task="findings", encoder=encoder, seed=zoo.seed, images={f: len(of[f]) for f in FINDINGS})
+    steps, spent = loop.run(folder, minutes, net, optimizer, rng, pools, loss, record)
+    right = dict.fromkeys(FINDINGS, 0)
+    held = [r for r in zoo.rows if r.fold == HELD_OUT and r.finding in FINDINGS]
+    net.eval()
+    with torch.no_grad():
+        for r in held:
+            right[r.finding] += int(net(images.prepared(zoo.data, r, SIDE)).argmax()) == FINDINGS.index(r.finding)
+    n = {f: sum(r.finding == f for r in held) for f in FINDINGS}
+    save(folder, dict(record, steps=steps, minutes=spent, groups=sorted({r.group for rows in of.values() for r in rows}),
+                      recall={f: right[f] / n[f] for f in FINDINGS}, n=n))
+
+
+def last(encoder_and_channels):
+    encoder, channels = encoder_and_channels
+    return encoder, channels[-1]
+
+
+def train(zoo, c, minutes):
+    """One network of the zoo: training, export and figures."""
+    folder = zoo.folder(c.name)
+    if finished(folder, minutes):
+        return
+    torch.manual_seed(zoo.seed)
+    rng = torch.Generator().manual_seed(zoo.seed)
+    outlined = [r for r in zoo.seen if r.outlined]
+    normal = [r for r in zoo.seen if r.finding == "normal" and not r.outlined]
+    pools = [zoo.images("outlined", outlined, masked=True), zoo.images("normal", normal)]
+    start, groups = zoo.start(c.encoder)
+    net = Segmenter(c, zoo.weights_file(c.encoder))
+    if start.startswith("findings"):
+        stored = torch.load(os.path.join(zoo.folder(f"pretrain-{c.encoder}"), "last.pt"), weights_only=False)["net"]
+        net.encoder.load_state_dict({k.removeprefix("encoder."): v for k, v in stored.items() if k.startswith("encoder.")})
+    net = net.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], RATE)
+
+    def loss():
+        x, y = images.draw([(pool, BATCH // 2) for pool in pools], SIDE, rng)
+        with torch.autocast("cpu", torch.bfloat16):
+            logit = net(x.contiguous(memory_format=torch.channels_last))
+        return hybrid(logit.float(), y)
+
+    record = dict(network=c.name, start=start, seed=zoo.seed, outlined=len(outlined), normal=len(normal))
+    steps, spent = loop.run(folder, minutes, net, optimizer, rng, pools, loss, record)
+    used = {r.id: r for r in [*outlined, *normal]}
+    training = dict(note=f"{c.name} of the model zoo, encoder start: {start}; {steps} steps on {len(used)} chest radiographs; for comparison, "
+                         "not for use.", license=LICENSE, folds=sorted({r.fold for r in used.values()}), folds_excluded=[HELD_OUT],
+                    groups=sorted({r.group for r in used.values()} | set(groups)), data_sha256=catalog.fingerprint(zoo.data, used.values()),
+                    torch=torch.__version__, seed=zoo.seed, steps=steps)
+    net = net.to(memory_format=torch.contiguous_format)
+    model, macs = onnx_file.build(net, SIDE, f"zoo-{c.name}", half=True, training=training)
+    worst, _ = onnx_file.difference(model, net, images.prepared(zoo.data, zoo.seen[0], SIDE))
+    if worst > 1e-3:
+        raise SystemExit(f"{c.name}: onnxruntime differs from PyTorch by {worst:.1e}")
+    onnx.save(model, os.path.join(folder, "model.onnx"))
+    save(folder, dict(record, decoder=c.decoder, encoder=c.encoder, frozen=c.frozen, steps=steps, minutes=spent, macs=macs,
+                      onnxruntime_difference=worst, **evaluate(zoo, model)))
+
+
+def evaluate(zoo, model):
+    """The paper's metrics on the held-out fold: pixels of outlined and normal images, and COVID-19 against normal, where an
+    image is positive when any pixel is."""
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    pixels, outlined, detection = np.zeros(4, np.int64), np.zeros(4, np.int64), np.zeros(4, np.int64)
+    aspect = {"covid": [], "normal": []}
+    n = dict(outlined=0, normal=0, covid=0)
+    for r in zoo.rows:
+        if r.fold != HELD_OUT or not (r.outlined or r.finding in aspect):
+            continue
+        found = session.run(None, {"radiograph": images.prepared(zoo.data, r, SIDE).numpy()})[0][0, 0] > 0
+        if r.outlined or r.finding == "normal":
+            true = catalog.mask(zoo.data, r, "infection", SIDE) > 0 if r.outlined else np.zeros_like(found)
+            pixels += metrics.counts(found, true)
+            if r.outlined:
+                outlined += metrics.counts(found, true)
+                n["outlined"] += 1
+        if r.finding in aspect:
+            detection += metrics.counts(np.array([found.any()]), np.array([r.finding == "covid"]))
+            aspect[r.finding].append(abs(math.log(float(r.text["width"]) / float(r.text["height"]))))
+            n[r.finding] += 1
+    return dict(n=n, pixel=metrics.six(*pixels), pixel_outlined=metrics.six(*outlined), image=metrics.six(*detection),
+                auc_of_aspect_ratio_alone=metrics.auc(aspect["covid"], aspect["normal"]))
+
+
+def finished(folder, minutes):
+    path = os.path.join(folder, "result.json")
+    if not os.path.exists(path):
+        return False
+    with open(path) as f:
+        return json.load(f)["minutes"] >= minutes
+
+
+def save(folder, result):
+    path = os.path.join(folder, "result.json")
+    with open(path + ".part", "w") as f:
+        json.dump(result, f, indent=1)
+    os.replace(path + ".part", path)
