@@ -53,10 +53,16 @@ def shorten(model):
     del graph.value_info[:]
 
 
+def session(model):
+    """onnxruntime on as many threads as PyTorch has been given."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    return onnxruntime.InferenceSession(model.SerializeToString(), options)
+
+
 def probabilities(model, x):
     """What onnxruntime makes of one image."""
-    session = onnxruntime.InferenceSession(model.SerializeToString())
-    logit = session.run(None, {"radiograph": x.numpy()})[0].astype(np.float64)
+    logit = session(model).run(None, {"radiograph": x.numpy()})[0].astype(np.float64)
     return 1 / (1 + np.exp(-logit))
 
 

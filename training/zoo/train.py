@@ -9,7 +9,6 @@ import os
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 import torch.nn.functional as F
 
@@ -59,29 +58,37 @@ class Zoo:
 
     def start(self, encoder):
         """What the encoder starts from, in words, and the patients that this has seen."""
-        path = self.weights_file(encoder)
-        if path:
-            with open(path, "rb") as f:
-                return f"{os.path.basename(path)} {hashlib.sha256(f.read()).hexdigest()[:8]}", []
         path = os.path.join(self.folder(f"pretrain-{encoder}"), "result.json")
-        if os.path.exists(path):
+        if not self.weights_file(encoder) and os.path.exists(path):
             with open(path) as f:
                 result = json.load(f)
-            return f"findings, here, {result['minutes']:.0f} minutes", result["groups"]
-        return "random", []
+            return f"findings, here, {result['minutes']:.0f} minutes, from {result['start']}", result["groups"]
+        return described(self.weights_file(encoder)), []
+
+
+def described(path):
+    """Weights in words: the file and its hash, or that there is none."""
+    if not path:
+        return "random"
+    with open(path, "rb") as f:
+        return f"{os.path.basename(path)} {hashlib.sha256(f.read()).hexdigest()[:8]}"
 
 
 class Classifier(torch.nn.Module):
-    def __init__(self, encoder, channels, classes):
+    def __init__(self, encoder, weights):
         super().__init__()
-        self.encoder, self.head = encoder, torch.nn.Linear(channels, classes)
+        self.encoder, channels = build_encoder(encoder, weights)
+        self.head = torch.nn.Linear(channels[-1], len(FINDINGS))
 
     def forward(self, x):
         return self.head(self.encoder(x)[-1].mean((2, 3)))
 
 
 def pretrain(zoo, encoder, minutes):
-    """The encoder learns the three findings of the catalogue, as CheXNet learned fourteen of ChestX-ray14."""
+    """The encoder learns the three findings of the catalogue, as CheXNet, from DenseNet-121's weights, learned fourteen."""
+    if zoo.weights_file(encoder):
+        raise SystemExit(f"{zoo.weights_file(encoder)} is there: networks start from it, not from pretraining")
+    start = zoo.weights_file("densenet121") if encoder == "chexnet" else None
     folder = zoo.folder(f"pretrain-{encoder}")
     if finished(folder, minutes):
         return
@@ -91,8 +98,7 @@ def pretrain(zoo, encoder, minutes):
     pools = [zoo.images(f, of[f]) for f in FINDINGS]
     shares = [(pool, n) for pool, n in zip(pools, (3, 3, 2))]
     labels = torch.tensor([i for i, (_, n) in enumerate(shares) for _ in range(n)])
-    net = Classifier(*last(build_encoder(encoder, zoo.weights_file(encoder))), len(FINDINGS))
-    net = net.to(memory_format=torch.channels_last)
+    net = Classifier(encoder, start).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(net.parameters(), RATE)
 
     def loss():
@@ -100,7 +106,7 @@ def pretrain(zoo, encoder, minutes):
         with torch.autocast("cpu", torch.bfloat16):
             return F.cross_entropy(net(x.contiguous(memory_format=torch.channels_last)).float(), labels)
 
-    record = dict(task="findings", encoder=encoder, seed=zoo.seed, images={f: len(of[f]) for f in FINDINGS})
+    record = dict(task="findings", encoder=encoder, start=described(start), seed=zoo.seed, images={f: len(of[f]) for f in FINDINGS})
     steps, spent = loop.run(folder, minutes, net, optimizer, rng, pools, loss, record)
     right = dict.fromkeys(FINDINGS, 0)
     held = [r for r in zoo.rows if r.fold == HELD_OUT and r.finding in FINDINGS]
@@ -111,11 +117,6 @@ def pretrain(zoo, encoder, minutes):
     n = {f: sum(r.finding == f for r in held) for f in FINDINGS}
     save(folder, dict(record, steps=steps, minutes=spent, groups=sorted({r.group for rows in of.values() for r in rows}),
                       recall={f: right[f] / n[f] for f in FINDINGS}, n=n))
-
-
-def last(encoder_and_channels):
-    encoder, channels = encoder_and_channels
-    return encoder, channels[-1]
 
 
 def train(zoo, c, minutes):
@@ -162,7 +163,7 @@ def train(zoo, c, minutes):
 def evaluate(zoo, model):
     """The paper's metrics on the held-out fold: pixels of outlined and normal images, and COVID-19 against normal, where an
     image is positive when any pixel is."""
-    session = onnxruntime.InferenceSession(model.SerializeToString())
+    session = onnx_file.session(model)
     pixels, outlined, detection = np.zeros(4, np.int64), np.zeros(4, np.int64), np.zeros(4, np.int64)
     aspect = {"covid": [], "normal": []}
     n = dict(outlined=0, normal=0, covid=0)
