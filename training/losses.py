@@ -38,18 +38,6 @@ def union(logit, target):
     return torch.logsumexp(logit, 1, keepdim=True), target.amax(1, keepdim=True)
 
 
-def around_fields(logit, fields, known):
-    """What lung fields without the heart say of lungs with it, right and left: the field is lung, and what lies outside the span
-    of both fields, row by row and with a margin, is none. Between them nothing is known. `known` (N,) says who has fields."""
-    inside = (fields.amax(1, keepdim=True) > 0.5).float()
-    span = torch.minimum(inside.cummax(3).values, inside.flip(3).cummax(3).values.flip(3))
-    margin = logit.shape[-1] // 32
-    certain = torch.maximum(inside, 1 - F.max_pool2d(span, 2 * margin + 1, 1, margin))
-    bce = F.binary_cross_entropy_with_logits(logit, fields, reduction="none")
-    weight = certain * known[:, None, None, None]
-    return (bce * weight).sum() / (2 * weight.sum()).clamp_min(1)
-
-
 class ZoneScore(nn.Module):
     """A zone's Brixia score (0..3) from its mean opacity: one learned, rising curve, dropped after training."""
 

@@ -122,9 +122,6 @@ def loss_of(a, net, scorer, batch, unlabelled):
     if batch.sideless.any():
         l, t = losses.union(logit[:, lungs], target[:, lungs])
         loss = loss + losses.hybrid(l, t, batch.sideless[:, None], [0]) * 0.5
-    fields = [FIELD_RIGHT, FIELD_LEFT]
-    if (known := batch.known[:, fields].amin(1)).any():
-        loss = loss + losses.around_fields(logit[:, lungs], target[:, fields], known)
     loss = loss + losses.hybrid(logit, target, weight, [INFECTION])
     return loss + a.zone_weight * scorer(logit, batch.zones, batch.scores)
 
