@@ -128,7 +128,7 @@ fn convolution(
         bias = vec![bias[0]; out.c];
     }
     let depthwise = groups == out.c && groups == from.c;
-    if groups > 1 && !depthwise && (out.c / groups) % BLOCK != 0 {
+    if groups > 1 && !depthwise && !(out.c / groups).is_multiple_of(BLOCK) {
         return Err(format!("{groups} groups of {} channels", out.c / groups));
     }
     let pad = match adjustments {

@@ -142,9 +142,7 @@ impl Model {
         };
         onnx::widen(&mut proto)?;
         // tract panics on some malformed graphs; a model file is input like any other.
-        let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            tract::TractNetwork::load(&proto, &spec, options.engine)
-        }));
+        let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tract::TractNetwork::load(&proto, &spec, options.engine)));
         let network = loaded.map_err(|_| Error::Model("the graph is malformed (the loader gave up on it)".into()))??;
         let sha256 = digest::sha256(&file);
         let threads = Threads::new(options.threads)?;

@@ -2,7 +2,8 @@
 //!
 //! Values lie in blocks of sixteen channels: block, row, column, channel, with a frame of zeros (the halo) around each
 //! block's image as wide as any reader needs, so that no kernel knows about borders.
-#![allow(unsafe_code)]
+// Each unsafe function states its contract; the blocks inside add nothing to it.
+#![allow(unsafe_code, clippy::undocumented_unsafe_blocks)]
 
 pub(crate) mod conv;
 pub(crate) mod depthwise;

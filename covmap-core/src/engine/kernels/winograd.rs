@@ -120,7 +120,7 @@ unsafe fn patch<V: Lane>(from: *const f32, row: usize, to: *mut f32, position: u
 #[inline(always)]
 unsafe fn enlarged_patch<V: Lane>(from: *const f32, row: usize, factor: usize, (y, x): (usize, usize), to: *mut f32, position: usize) {
     // Row y - 1 of the enlarged image; the halo makes -1 a legal place.
-    let line = |i: usize, at: usize| (at + i + factor - 1) / factor;
+    let line = |i: usize, at: usize| (at + i).div_ceil(factor);
     unsafe {
         let from = from.sub(row + BLOCK);
         forward::<V>(|i, j| V::load(from.add(line(i, y) * row + line(j, x) * BLOCK)), to, position);
@@ -132,6 +132,7 @@ unsafe fn enlarged_patch<V: Lane>(from: *const f32, row: usize, factor: usize, (
 unsafe fn forward<V: Lane>(d: impl Fn(usize, usize) -> V, to: *mut f32, position: usize) {
     unsafe {
         let mut half = [[V::splat(0.0); PATCH]; PATCH];
+        #[allow(clippy::needless_range_loop)] // by columns
         for j in 0..PATCH {
             let column = forward_line([d(0, j), d(1, j), d(2, j), d(3, j), d(4, j), d(5, j)]);
             for i in 0..PATCH {
@@ -169,6 +170,7 @@ unsafe fn inverse<V: Lane>(from: *const f32, position: usize) -> [[V; TILE]; TIL
     unsafe {
         let m = |i: usize, j: usize| V::load(from.add((i * PATCH + j) * position));
         let mut half = [[V::splat(0.0); PATCH]; TILE];
+        #[allow(clippy::needless_range_loop)] // by columns
         for j in 0..PATCH {
             let column = inverse_line([m(0, j), m(1, j), m(2, j), m(3, j), m(4, j), m(5, j)]);
             for i in 0..TILE {

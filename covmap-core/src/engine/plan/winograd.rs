@@ -33,8 +33,8 @@ fn fits(conv: &Conv, sources: &[Source], out: Shape) -> bool {
         && conv.groups == 1
         && !conv.transposed
         && sources.iter().all(|s| s.shape.h * s.factor == out.h && s.shape.w * s.factor == out.w)
-        && out.h % TILE == 0
-        && out.w % TILE == 0
+        && out.h.is_multiple_of(TILE)
+        && out.w.is_multiple_of(TILE)
 }
 
 #[allow(clippy::too_many_arguments)]
