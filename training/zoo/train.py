@@ -29,7 +29,7 @@ def hybrid(logit, target):
     bce = F.binary_cross_entropy_with_logits(logit, target, reduction="none")
     weight = ALPHA * target + (1 - ALPHA) * (1 - target)
     focal = (weight * (1 - torch.exp(-bce)) ** GAMMA * bce).mean()
-    return focal + losses.dice(logit, target, logit.new_ones(len(logit), 1))[0]
+    return focal + losses.dice(logit, target, 1.0)[0]
 
 
 class Zoo:
