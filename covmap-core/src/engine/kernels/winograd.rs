@@ -30,10 +30,10 @@ pub(crate) struct WinogradStep {
     pub bias: Vec<f32>,
     pub out: View,
     pub blocks: usize,
-    /// Tile rows in the image, tile rows in a strip, tiles in a row.
+    /// Tiles in a row of the image, row of tiles in it, and tiles that are worked on together, row by row.
+    pub tiles: usize,
     pub tile_rows: usize,
     pub strip: usize,
-    pub tiles: usize,
     pub residual: Option<Residual>,
     pub act: Option<Act>,
 }
@@ -46,8 +46,15 @@ pub(crate) struct TileSource {
     pub factor: usize,
 }
 
+impl WinogradStep {
+    /// Strips in the image.
+    pub(crate) fn strips(&self) -> usize {
+        self.tiles * self.tile_rows / self.strip
+    }
+}
+
 level_dispatch! {
-    /// One strip of tile rows, all channels.
+    /// One strip of tiles, all channels.
     ///
     /// # Safety
     /// Sources (with a halo of one) and output lie inside the arena; `scratch` has `step.scratch` floats (checked when the
@@ -58,15 +65,15 @@ level_dispatch! {
 
 #[inline(always)]
 unsafe fn strip_body<V: Lane>(arena: *mut f32, step: &WinogradStep, scratch: *mut f32, strip: usize) {
-    let (count, first_row) = (step.tiles * step.strip, strip * step.strip);
-    let position = step.position;
+    let (count, position) = (step.strip, step.position);
+    let pixel = |tile: usize| ((strip * count + tile) / step.tiles * TILE, (strip * count + tile) % step.tiles * TILE);
     // SAFETY: as the caller vouches.
     unsafe {
         let mut block_at = 0;
         for source in &step.sources {
             for block in 0..source.blocks {
                 for tile in 0..count {
-                    let (y, x) = ((first_row + tile / step.tiles) * TILE, tile % step.tiles * TILE);
+                    let (y, x) = pixel(tile);
                     let from = arena.cast_const().add(source.view.at + block * source.view.plane);
                     let to = scratch.add(block_at + tile * BLOCK);
                     match source.factor {
@@ -92,7 +99,7 @@ unsafe fn strip_body<V: Lane>(arena: *mut f32, step: &WinogradStep, scratch: *mu
         for block in 0..step.blocks {
             let bias = V::load(step.bias.as_ptr().add(block * BLOCK));
             for tile in 0..count {
-                let (y, x) = ((first_row + tile / step.tiles) * TILE, tile % step.tiles * TILE);
+                let (y, x) = pixel(tile);
                 let from = scratch.cast_const().add(step.products_at + block * step.products.plane + tile * BLOCK);
                 let pixels = inverse::<V>(from, step.product);
                 for (i, row) in pixels.into_iter().enumerate() {

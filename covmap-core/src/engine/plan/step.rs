@@ -83,7 +83,7 @@ impl Kind {
     pub(super) fn macs(&self) -> usize {
         match self {
             Kind::Conv(c) => c.phases.iter().map(|p| p.weights.len() * p.rows * p.cols).sum(),
-            Kind::Winograd(w) => w.products.phases.iter().map(|p| p.weights.len() * p.cols).sum::<usize>() * (w.tile_rows / w.strip),
+            Kind::Winograd(w) => w.products.phases.iter().map(|p| p.weights.len() * p.cols).sum::<usize>() * w.strips(),
             Kind::Depthwise(d) => d.weights.len() * d.rows * d.cols,
             Kind::Plane(_) => 0,
         }
@@ -158,7 +158,7 @@ impl Kind {
                     })
                 })
                 .collect(),
-            Kind::Winograd(w) => vec![(0, 0, w.blocks, w.tile_rows / w.strip)],
+            Kind::Winograd(w) => vec![(0, 0, w.blocks, w.strips())],
             Kind::Depthwise(d) => (0..d.blocks).map(|b| (0, b, 1, d.rows)).collect(),
             Kind::Plane(p) => (0..p.blocks).map(|b| (0, b, 1, p.rows)).collect(),
         };

@@ -7,8 +7,9 @@ use crate::engine::kernels::conv::{ConvStep, Phase, Residual, Term, group_blocks
 use crate::engine::kernels::plane::View;
 use crate::engine::kernels::winograd::{PATCH, TILE, TileSource, WinogradStep, transformed_filter};
 
-/// Tiles that a strip should at least have, so that weights are used often enough while they are near.
-const TILES: usize = 24;
+/// Most tiles in a strip: enough for each weight to be used often while it is near, few enough for the transformed tiles to
+/// stay near as well (measured).
+const TILES: usize = 16;
 
 /// Vector operations that transforming a tile of one input block, and of one output block, costs (measured).
 const FORWARD: usize = 200;
@@ -51,8 +52,7 @@ pub(super) fn step(
     let blocks = shape.c.div_ceil(BLOCK);
     let (tile_rows, tiles) = (shape.h / TILE, shape.w / TILE);
     // A strip is a whole fraction of the image.
-    let strip = (1..=tile_rows).find(|r| tile_rows % r == 0 && r * tiles >= TILES).unwrap_or(tile_rows);
-    let count = tiles * strip;
+    let count = (1..=TILES).rev().find(|n| (tiles * tile_rows).is_multiple_of(*n)).unwrap_or(1);
     let read: Vec<TileSource> =
         sources.iter().map(|(s, p)| TileSource { view: p.view, blocks: s.shape.c.div_ceil(BLOCK), factor: s.factor }).collect();
     // A vector more, so that positions do not all fall on the same lines of the cache.
@@ -102,7 +102,7 @@ pub(super) fn step(
         out,
         blocks,
         tile_rows,
-        strip,
+        strip: count,
         tiles,
         residual,
         act,
