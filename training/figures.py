@@ -12,12 +12,12 @@ from .cases import FINDINGS
 MARGINS = {"brixia.global.r": 0.05, "brixia.global.mae": 0.5, "brixia.zone.mae": 0.05}
 PARTS = {"nothing": "maps", "lungs": "lungs", "all but the lungs": "outside", "border": "border"}
 GRADES = ("none", "mild", "moderate", "severe")
-BANDS_IN_WORDS = "none below 1, mild to 6, moderate to 12, severe above (bands of equal width)."
+BANDS_IN_WORDS = "none below 1, mild below 7.5, moderate below 11.5, else severe."
 
 
 def grade(score):
     """As severity.rs grades; `grades` checks that it still does."""
-    return 0 if score < 1 else 1 if score <= 6 else 2 if score <= 12 else 3
+    return 0 if score < 1 else 1 if score < 7.5 else 2 if score < 11.5 else 3
 
 
 def of(cs, finding):

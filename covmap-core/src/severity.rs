@@ -17,11 +17,17 @@ use crate::{Error, Result};
 pub const ZONES: [&str; 6] = ["A", "B", "C", "D", "E", "F"];
 
 named! {
-    /// Severity in words. Bands of equal width of the Brixia scale 0..18; none is an estimate below 1.
+    /// Severity in words: bands of the Brixia estimate 0..18. Moderate begins at 7.5, since from 8 points on death in hospital was
+    /// more frequent (Borghesi et al. 2020, doi 10.1016/j.ijid.2020.05.021), severe at 11.5, since 12 was the median of those who
+    /// died (Maroldi et al. 2021, doi 10.1007/s00330-020-07504-2). A grade describes a radiograph, not a patient's prospects.
     Grade: "grade" {
+        /// Below 1.
         None = "none",
+        /// 1 to 7.5.
         Mild = "mild",
+        /// 7.5 to 11.5.
         Moderate = "moderate",
+        /// 11.5 and more.
         Severe = "severe",
     } default None
 }
@@ -109,8 +115,8 @@ impl Severity {
         let brixia_estimate = (!found.is_empty()).then(|| found.iter().sum());
         let grade = brixia_estimate.map(|b| match b {
             b if b < 1.0 => Grade::None,
-            b if b <= 6.0 => Grade::Mild,
-            b if b <= 12.0 => Grade::Moderate,
+            b if b < 7.5 => Grade::Mild,
+            b if b < 11.5 => Grade::Moderate,
             _ => Grade::Severe,
         });
         Ok(Severity { zones, zone_scores, brixia_estimate, grade })
