@@ -51,7 +51,7 @@ pub(crate) fn run(a: &Analyze) -> Result<u8> {
         match result {
             Ok(finished) => {
                 if a.json {
-                    println!("{}", finished.json);
+                    say!("{}", finished.json);
                 } else {
                     report_line(&bar, a.quiet, &format!("{}: {}", input.path.display(), summary(&finished.json)));
                 }
@@ -77,7 +77,7 @@ pub(crate) fn run(a: &Analyze) -> Result<u8> {
     log.save(&a.out, began)?;
     if !a.quiet && !a.json {
         let skipped = if done.is_empty() { String::new() } else { format!(", {} finished earlier", done.len()) };
-        println!("{} analysed, {failed} failed{skipped}; results in {}", log.analysed, a.out.display());
+        say!("{} analysed, {failed} failed{skipped}; results in {}", log.analysed, a.out.display());
     }
     Ok(if failed == 0 { OK } else { SOME_FAILED })
 }
@@ -142,7 +142,7 @@ pub(crate) fn progress(n: usize, hidden: bool) -> ProgressBar {
 /// One line a file where there is no progress bar.
 fn report_line(bar: &ProgressBar, quiet: bool, line: &str) {
     if !quiet && bar.is_hidden() {
-        println!("{line}");
+        say!("{line}");
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn run(a: &Evaluate) -> Result<u8> {
     }
     bar.finish_and_clear();
     let mark = if in_sample > 0 { "  IN-SAMPLE" } else { "" };
-    println!(
+    say!(
         "{} images of {}, split {}{}",
         rows.len(),
         a.data.display(),
@@ -65,7 +65,7 @@ pub(crate) fn run(a: &Evaluate) -> Result<u8> {
     );
     let table = figures.table(occlusion.is_some());
     for (name, value, n) in &table {
-        println!("{name:46} {:>8}  n={n}{mark}", value.map_or("-".into(), |v| format!("{v:.4}")));
+        say!("{name:46} {:>8}  n={n}{mark}", value.map_or("-".into(), |v| format!("{v:.4}")));
     }
     if let Some(path) = &a.json {
         let figures: Map<String, Value> = table.into_iter().map(|(name, value, n)| (name, json!({ "value": value, "n": n }))).collect();

@@ -1,5 +1,13 @@
 //! The `covmap` command as a function: the binary and the Python wheel call the same [`run`].
 
+/// `println!` that does not mind a reader who has left (`covmap model inspect | head`).
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod analyze;
 mod args;
 mod evaluate;

@@ -40,33 +40,30 @@ fn open(file: Option<&Path>, threads: usize, engine: Engine) -> Result<Model> {
 fn inspect(model: &Model) {
     let s = model.spec();
     let place = model.path().map_or("bundled".to_owned(), |p| p.display().to_string());
-    println!("{} ({place})", s.name);
-    println!("  sha256      {}", model.sha256());
-    println!("  stored      {:.2} MB", model.stored_bytes() as f64 / 1e6);
-    println!(
-        "  input       {} x {} x {}, {}, {:?}",
-        s.input.channels, s.input.size[0], s.input.size[1], s.input.layout, s.input.normalisation
-    );
+    say!("{} ({place})", s.name);
+    say!("  sha256      {}", model.sha256());
+    say!("  stored      {:.2} MB", model.stored_bytes() as f64 / 1e6);
+    say!("  input       {} x {} x {}, {}, {:?}", s.input.channels, s.input.size[0], s.input.size[1], s.input.layout, s.input.normalisation);
     for o in &s.outputs {
         let channels: Vec<&str> = o.channels.iter().map(|c| c.as_str()).collect();
-        println!("  output      {}: {} ({})", o.tensor, channels.join(", "), o.activation);
+        say!("  output      {}: {} ({})", o.tensor, channels.join(", "), o.activation);
     }
-    println!("  thresholds  infection {}, lungs {}", s.thresholds.infection, s.thresholds.lungs);
+    say!("  thresholds  infection {}, lungs {}", s.thresholds.infection, s.thresholds.lungs);
     match &s.calibration {
         Some(c) => {
             let knots: Vec<String> = c.brixia.knots.iter().map(|[x, y]| format!("{x:.3} -> {y:.2}")).collect();
-            println!("  brixia      zone score from the zone's {}: {}", c.brixia.feature, knots.join(", "));
+            say!("  brixia      zone score from the zone's {}: {}", c.brixia.feature, knots.join(", "));
             let d = &c.detection;
-            println!("  detection   sensitivity95 at {:.4}, specificity95 at {:.4}", d.sensitivity95, d.specificity95);
+            say!("  detection   sensitivity95 at {:.4}, specificity95 at {:.4}", d.sensitivity95, d.specificity95);
         }
-        None => println!("  calibration none: no Brixia estimate; detection by the paper's rule (any pixel)"),
+        None => say!("  calibration none: no Brixia estimate; detection by the paper's rule (any pixel)"),
     }
     if let Some(t) = &s.training {
-        println!("  training    {}", t.note);
-        println!("  saw         {} patient groups of folds {:?}", t.groups.len(), t.folds);
-        println!("  licence     {}", t.license);
+        say!("  training    {}", t.note);
+        say!("  saw         {} patient groups of folds {:?}", t.groups.len(), t.folds);
+        say!("  licence     {}", t.license);
         for (key, value) in &t.record {
-            println!("  {key:<11} {value}");
+            say!("  {key:<11} {value}");
         }
     }
 }
@@ -76,14 +73,14 @@ fn plan(model: &Model) {
     for (i, r) in execution.regions.iter().enumerate() {
         let nodes: usize = r.steps.iter().map(|s| s.covers).sum();
         let macs: usize = r.steps.iter().map(|s| s.macs).sum();
-        println!(
+        say!(
             "region {i}: {nodes} nodes in {} steps, {:.1} MMAC, {:.1} MB of values in blocks of 16 channels",
             r.steps.len(),
             macs as f64 / 1e6,
             r.arena_bytes as f64 / 1e6
         );
         for s in &r.steps {
-            println!(
+            say!(
                 "  {:<40} {:<22} {:>2} nodes {:>8.2} MMAC {:>9} weight bytes",
                 s.node,
                 s.kernel,
@@ -94,10 +91,10 @@ fn plan(model: &Model) {
         }
     }
     match execution.fallbacks.as_slice() {
-        [] => println!("nothing stays on tract"),
+        [] => say!("nothing stays on tract"),
         left => {
-            println!("{} nodes stay on tract:", left.len());
-            left.iter().for_each(|f| println!("  {:<40} {:<22} {}", f.node, f.operator, f.reason));
+            say!("{} nodes stay on tract:", left.len());
+            left.iter().for_each(|f| say!("  {:<40} {:<22} {}", f.node, f.operator, f.reason));
         }
     }
 }
@@ -138,13 +135,13 @@ fn bench(model: &Model, b: &Bench) -> Result<()> {
         output::write(path, &bytes)?;
     }
     if b.json {
-        println!(
+        say!(
             "{}",
             json!({ "model": model.spec().name, "sha256": model.sha256(), "threads": b.threads, "runs": b.runs, "precision": "f32",
                 "median_ms": median, "min_ms": times[0], "max_ms": times[times.len() - 1] })
         );
     } else {
-        println!(
+        say!(
             "{}: median {median:.1} ms of {} runs ({:.1} to {:.1}), {} thread(s)",
             model.spec().name,
             b.runs,
@@ -162,7 +159,7 @@ fn bench(model: &Model, b: &Bench) -> Result<()> {
 fn steps(model: &Model, times: &[Vec<f64>]) {
     for (region, times) in model.execution().regions.iter().zip(times) {
         for (s, ms) in region.steps.iter().zip(times) {
-            println!(
+            say!(
                 "  {:<40} {:<22} {ms:>8.3} ms {:>8.2} MMAC {:>7.1} GFLOP/s",
                 s.node,
                 s.kernel,
@@ -170,7 +167,7 @@ fn steps(model: &Model, times: &[Vec<f64>]) {
                 s.macs as f64 / ms / 5e5
             );
         }
-        println!("  {:<63} {:>8.3} ms", "together", times.iter().sum::<f64>());
+        say!("  {:<63} {:>8.3} ms", "together", times.iter().sum::<f64>());
     }
 }
 

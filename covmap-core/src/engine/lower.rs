@@ -101,7 +101,8 @@ fn one(op: Op) -> Answer {
 fn constant(model: &TypedModel, outlet: OutletId) -> Option<Vec<f32>> {
     let tensor = model.outlet_fact(outlet).ok()?.konst.clone()?;
     let tensor = tensor.cast_to::<f32>().ok()?;
-    Some(tensor.to_plain_array_view::<f32>().ok()?.iter().copied().collect())
+    let view = tensor.to_plain_array_view::<f32>().ok()?;
+    Some(view.as_slice().map_or_else(|| view.iter().copied().collect(), <[f32]>::to_vec))
 }
 
 fn pair(values: &[usize]) -> Result<[usize; 2], String> {

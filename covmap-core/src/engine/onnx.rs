@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use prost::Message;
 use tract_onnx::pb::{ModelProto, NodeProto, TensorProto, tensor_proto::DataType};
 
@@ -60,7 +61,11 @@ fn widen_tensor(tensor: &mut TensorProto) -> Result<()> {
         let (name, dims, found) = (&tensor.name, &tensor.dims, halves.len());
         return Err(Error::Model(format!("weights {name}: {found} halves do not fill its shape {dims:?}")));
     }
-    tensor.raw_data = halves.iter().flat_map(|h| h.to_f32().to_le_bytes()).collect();
+    let mut floats = halves.to_f32_vec();
+    if cfg!(target_endian = "big") {
+        floats.iter_mut().for_each(|x| *x = f32::from_bits(x.to_bits().swap_bytes()));
+    }
+    tensor.raw_data = bytemuck::cast_slice(&floats).to_vec();
     tensor.int32_data.clear();
     tensor.data_type = DataType::Float as i32;
     Ok(())

@@ -162,8 +162,8 @@ fn wire_region(
     };
     let leaving: Vec<usize> = nodes.iter().filter(read_outside).copied().collect();
     graph.outputs = leaving.iter().map(|id| values[&OutletId::from(*id)]).collect();
-    let shapes = graph.outputs.iter().map(|v| graph.values[*v].shape).collect();
-    let region = Region { plan: Arc::new(Plan::new(&graph, level).map_err(unfit)?), images: images.unwrap_or(1), outputs: shapes };
+    let outputs = graph.outputs.iter().map(|v| graph.values[*v].shape).collect();
+    let region = Region { plan: Arc::new(Plan::new(graph, level).map_err(unfit)?), images: images.unwrap_or(1), outputs };
     let name = format!("plan of {} nodes from {}", nodes.len(), model.node(nodes[0]).name);
     let outlets = made.wire_node(name, region.clone(), &inputs)?;
     of.extend(leaving.into_iter().map(OutletId::from).zip(outlets));

@@ -115,3 +115,17 @@ fn the_record_says_when() {
     let started = place.record()["started_unix"].as_u64().unwrap();
     assert!((before..=now()).contains(&started));
 }
+
+#[test]
+#[cfg(unix)]
+fn a_reader_who_leaves_early_is_no_error() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_covmap-under-test"))
+        .args(["model", "inspect", "--plan"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}

@@ -36,12 +36,12 @@ pub(crate) struct Fused {
     pub outputs: Vec<usize>,
 }
 
-pub(crate) fn fuse(graph: &Graph) -> Fused {
+pub(crate) fn fuse(graph: Graph) -> Fused {
     let uses = graph.uses();
     let mut nodes: Vec<Option<Node>> = Vec::new();
     // Which node makes a value.
     let mut of: Vec<usize> = Vec::with_capacity(graph.values.len());
-    for value in &graph.values {
+    for value in graph.values {
         let inputs: Vec<usize> = value.inputs.iter().map(|i| of[*i]).collect();
         let alone = |i: usize| uses[value.inputs[i]] == 1;
         let merged = match &value.op {
@@ -56,11 +56,11 @@ pub(crate) fn fuse(graph: &Graph) -> Fused {
         };
         of.push(merged.unwrap_or_else(|| {
             nodes.push(Some(Node {
-                name: value.name.clone(),
+                name: value.name,
                 shape: value.shape,
-                op: plain(&value.op),
-                inputs,
                 covers: usize::from(!matches!(value.op, Op::Input)),
+                op: plain(value.op),
+                inputs,
             }));
             nodes.len() - 1
         }));
@@ -68,20 +68,20 @@ pub(crate) fn fuse(graph: &Graph) -> Fused {
     compact(nodes, graph.inputs.iter().map(|v| of[*v]).collect(), graph.outputs.iter().map(|v: &ValueId| of[*v]).collect())
 }
 
-fn plain(op: &Op) -> NodeOp {
+fn plain(op: Op) -> NodeOp {
     match op {
         Op::Input => NodeOp::Input,
-        Op::Conv(conv) => NodeOp::Conv { conv: conv.clone(), residual: false, act: None },
-        Op::Affine { scale, shift } => NodeOp::Affine { scale: scale.clone(), shift: shift.clone(), act: None },
-        Op::Act(a) => NodeOp::Act(*a),
+        Op::Conv(conv) => NodeOp::Conv { conv, residual: false, act: None },
+        Op::Affine { scale, shift } => NodeOp::Affine { scale, shift, act: None },
+        Op::Act(a) => NodeOp::Act(a),
         Op::Add => NodeOp::Add(None),
         Op::Mul => NodeOp::Mul,
         Op::MulChannel => NodeOp::MulChannel,
         Op::Concat => NodeOp::Concat,
-        Op::Pool(p) => NodeOp::Pool(p.clone()),
+        Op::Pool(p) => NodeOp::Pool(p),
         Op::GlobalSum => NodeOp::GlobalSum,
-        Op::Nearest { factor } => NodeOp::Nearest(*factor),
-        Op::Bilinear { factor } => NodeOp::Bilinear(*factor),
+        Op::Nearest { factor } => NodeOp::Nearest(factor),
+        Op::Bilinear { factor } => NodeOp::Bilinear(factor),
     }
 }
 

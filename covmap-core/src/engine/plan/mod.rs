@@ -41,7 +41,7 @@ struct Port {
 }
 
 impl Plan {
-    pub(crate) fn new(graph: &Graph, level: Level) -> Result<Self, String> {
+    pub(crate) fn new(graph: Graph, level: Level) -> Result<Self, String> {
         let fused = fuse::fuse(graph);
         let needs = select::needs(&fused);
         let frames = select::frames(&fused, &needs);

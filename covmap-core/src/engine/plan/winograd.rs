@@ -113,7 +113,8 @@ pub(super) fn step(
 fn transform(conv: &Conv, channels_out: usize, parts: &[(usize, usize, usize)], groups: &[(usize, usize)]) -> Vec<Vec<f32>> {
     let channels_in = conv.weights.len() / (channels_out * 9);
     let blocks: usize = groups.iter().map(|g| g.1).sum();
-    let mut weights = vec![vec![0.0; channels_in * blocks * BLOCK]; PATCH * PATCH];
+    // Fresh zeros each: copies of a first one would touch all memory twice.
+    let mut weights: Vec<Vec<f32>> = (0..PATCH * PATCH).map(|_| vec![0.0; channels_in * blocks * BLOCK]).collect();
     let mut at = 0;
     for (first, n) in groups {
         for channel in parts.iter().flat_map(|(_, first, n)| *first..first + n) {
