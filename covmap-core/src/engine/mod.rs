@@ -1,4 +1,9 @@
-//! ONNX files to runnable networks. tract is the reference; a faster path must agree with it.
+//! ONNX files to runnable networks. tract loads and simplifies the graph and is the reference; whatever part of it compiled
+//! plans cover is several times faster, and must agree with it.
+//!
+//! `onnx` reads the file, `tract` makes a graph of it, `region` cuts out what `lower` has a counterpart for in `graph`, and `plan`
+//! compiles that: `fuse` merges operators, `select` decides what stands in memory and which kernel computes it, `terms` and
+//! `winograd` pack weights, `arena` places values, `step` runs `kernels` over them.
 
 mod bundled;
 mod execution;
