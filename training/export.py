@@ -18,7 +18,7 @@ from . import metadata
 from .network import INFECTION, LUNG_LEFT, LUNG_RIGHT, UNetLite0
 
 LICENSE = ("Weights: research use, CC BY-NC-SA 4.0 (the most restrictive terms stated by the publishers of the training "
-           "images and masks); 181 of the images state no licence. See LICENSE-WEIGHTS.")
+           "images, masks and scores); 181 of the images state no licence. See LICENSE-WEIGHTS.")
 
 
 class Shipped(nn.Module):
