@@ -185,7 +185,7 @@ pub(crate) enum ModelCommand {
         /// Timed runs, after three that are not.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
         runs: u32,
-        /// Arithmetic: auto or f32.
+        /// Arithmetic: auto, f32 or bf16.
         #[arg(long, default_value_t)]
         precision: Precision,
         /// Input tensor as little-endian f32 in the model's layout. Default: a fixed pattern.

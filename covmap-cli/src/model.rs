@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use covmap_core::engine::Engine;
-use covmap_core::{Error, Model, ModelOptions, Result, RunOptions};
+use covmap_core::engine::{Engine, Execution};
+use covmap_core::{Error, Model, ModelOptions, Precision, Result, RunOptions};
 use serde_json::json;
 
 use crate::args::{ModelArguments, ModelCommand};
@@ -12,14 +12,20 @@ use crate::{OK, output, usage, wrong_argument};
 
 pub(crate) fn run(a: &ModelArguments) -> Result<u8> {
     match &a.command {
-        ModelCommand::Inspect { file, plan: true } => plan(&open(file.as_deref(), 1, Engine::Auto)?),
+        ModelCommand::Inspect { file, plan: true } => plan(&open(file.as_deref(), 1, Engine::Auto)?)?,
         ModelCommand::Inspect { file, plan: false } => inspect(&open(file.as_deref(), 1, Engine::Auto)?),
         ModelCommand::Extract { out, file } => output::write(out, &open(file.as_deref(), 1, Engine::Auto)?.extract()?)?,
         ModelCommand::Bench { file, threads, runs, precision, input, output, engine, steps, json } => {
-            precision.require_available()?;
             let model = open(file.as_deref(), (*threads).into(), *engine)?;
-            let b =
-                Bench { threads: (*threads).into(), runs: *runs, input: input.clone(), output: output.clone(), steps: *steps, json: *json };
+            let b = Bench {
+                threads: (*threads).into(),
+                runs: *runs,
+                input: input.clone(),
+                output: output.clone(),
+                precision: *precision,
+                steps: *steps,
+                json: *json,
+            };
             bench(&model, &b)?;
         }
     }
@@ -68,8 +74,9 @@ fn inspect(model: &Model) {
     }
 }
 
-fn plan(model: &Model) {
-    let execution = model.execution();
+fn plan(model: &Model) -> Result<()> {
+    let execution = model.execution(Precision::Auto)?;
+    say!("arithmetic: {}", model.precision(Precision::Auto)?);
     for (i, r) in execution.regions.iter().enumerate() {
         let nodes: usize = r.steps.iter().map(|s| s.covers).sum();
         let macs: usize = r.steps.iter().map(|s| s.macs).sum();
@@ -97,6 +104,7 @@ fn plan(model: &Model) {
             left.iter().for_each(|f| say!("  {:<40} {:<22} {}", f.node, f.operator, f.reason));
         }
     }
+    Ok(())
 }
 
 struct Bench {
@@ -104,6 +112,7 @@ struct Bench {
     runs: u32,
     input: Option<PathBuf>,
     output: Option<PathBuf>,
+    precision: Precision,
     steps: bool,
     json: bool,
 }
@@ -118,7 +127,9 @@ fn bench(model: &Model, b: &Bench) -> Result<()> {
         Some(path) => read_floats(path)?,
         None => (0..count).map(|i| ((i * 7919 % 1009) as f32 / 504.5) - 1.0).collect(),
     };
-    let options = RunOptions::default();
+    let mut options = RunOptions::default();
+    options.precision = b.precision;
+    let precision = model.precision(b.precision)?;
     let mut times = Vec::new();
     let mut outputs = Vec::new();
     for i in 0..WARM_UP + b.runs {
@@ -137,12 +148,12 @@ fn bench(model: &Model, b: &Bench) -> Result<()> {
     if b.json {
         say!(
             "{}",
-            json!({ "model": model.spec().name, "sha256": model.sha256(), "threads": b.threads, "runs": b.runs, "precision": "f32",
+            json!({ "model": model.spec().name, "sha256": model.sha256(), "threads": b.threads, "runs": b.runs, "precision": precision,
                 "median_ms": median, "min_ms": times[0], "max_ms": times[times.len() - 1] })
         );
     } else {
         say!(
-            "{}: median {median:.1} ms of {} runs ({:.1} to {:.1}), {} thread(s)",
+            "{}: median {median:.1} ms of {} runs ({:.1} to {:.1}), {} thread(s), {precision}",
             model.spec().name,
             b.runs,
             times[0],
@@ -151,13 +162,14 @@ fn bench(model: &Model, b: &Bench) -> Result<()> {
         );
     }
     if b.steps {
-        steps(model, &model.profile(&values, b.runs as usize, b.threads > 1)?);
+        let times = model.profile(&values, b.runs as usize, &options, b.threads > 1)?;
+        steps(&model.execution(b.precision)?, &times);
     }
     Ok(())
 }
 
-fn steps(model: &Model, times: &[Vec<f64>]) {
-    for (region, times) in model.execution().regions.iter().zip(times) {
+fn steps(execution: &Execution, times: &[Vec<f64>]) {
+    for (region, times) in execution.regions.iter().zip(times) {
         for (s, ms) in region.steps.iter().zip(times) {
             say!(
                 "  {:<40} {:<22} {ms:>8.3} ms {:>8.2} MMAC {:>7.1} GFLOP/s",

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Error, Result, simd};
 
 /// Cancels running analyses from any thread. Clones share one state.
 #[derive(Debug, Clone, Default)]
@@ -107,11 +107,13 @@ impl Precision {
     /// Refuses what this version does not have.
     ///
     /// # Errors
-    /// `Parameter` for bf16 and int8.
+    /// `Parameter` for int8, and for bf16 on a processor without AVX512_BF16.
     pub fn require_available(self) -> Result<()> {
         match self {
             Precision::Auto | Precision::F32 => Ok(()),
-            _ => Err(Error::Parameter(format!("precision {self} is not available in this version; f32 and auto are"))),
+            Precision::Bf16 if simd::has_bf16() => Ok(()),
+            Precision::Bf16 => Err(Error::Parameter("precision bf16 needs a processor with AVX512_BF16; f32 and auto run anywhere".into())),
+            Precision::Int8 => Err(Error::Parameter("precision int8 is not available in this version; f32, bf16 and auto are".into())),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use covmap_core::engine::Engine;
-use covmap_core::{Model, ModelOptions, RunOptions};
+use covmap_core::{Model, ModelOptions, Precision, RunOptions};
 use covmap_tests::onnx::Onnx;
 use serde_json::json;
 
@@ -26,7 +26,9 @@ fn agree(what: &str, load: impl Fn(&ModelOptions) -> Model) {
         let model = load(&options(engine, threads));
         let input = &model.spec().input;
         let values = noise(input.size[0] * input.size[1] * input.channels);
-        model.run_raw(&values, &RunOptions::default(), threads > 1).unwrap()
+        let mut run = RunOptions::default();
+        run.precision = Precision::F32;
+        model.run_raw(&values, &run, threads > 1).unwrap()
     };
     let (reference, ours) = (run(Engine::Reference, 1), run(Engine::Auto, 1));
     let largest = reference.iter().flatten().fold(0f32, |m, x| m.max(x.abs()));
@@ -39,11 +41,11 @@ fn agree(what: &str, load: impl Fn(&ModelOptions) -> Model) {
 #[test]
 fn the_bundled_network() {
     agree("bundled", |o| Model::bundled(o).unwrap());
-    let execution = Model::bundled(&options(Engine::Auto, 1)).unwrap().execution();
+    let execution = Model::bundled(&options(Engine::Auto, 1)).unwrap().execution(Precision::Auto).unwrap();
     assert_eq!((execution.regions.len(), execution.fallbacks.len()), (1, 0));
     let region = &execution.regions[0];
     assert!(region.steps.iter().any(|s| s.kernel.contains("Winograd")) && region.arena_bytes < 20_000_000);
-    assert!(Model::bundled(&options(Engine::Reference, 1)).unwrap().execution().regions.is_empty());
+    assert!(Model::bundled(&options(Engine::Reference, 1)).unwrap().execution(Precision::Auto).unwrap().regions.is_empty());
 }
 
 #[test]
@@ -88,10 +90,36 @@ fn what_no_plan_covers_runs_on_tract() {
     for operator in ["Tanh", "Softplus", "Abs"] {
         let file = mixed(operator);
         agree(operator, |o| Model::from_bytes(file.clone(), o).unwrap());
-        let execution = Model::from_bytes(file, &options(Engine::Auto, 1)).unwrap().execution();
+        let execution = Model::from_bytes(file, &options(Engine::Auto, 1)).unwrap().execution(Precision::Auto).unwrap();
         assert_eq!(execution.regions.len(), 2, "{operator}: {execution:?}");
         assert!(!execution.fallbacks.is_empty() && execution.fallbacks.iter().all(|f| !f.reason.is_empty()));
     }
+}
+
+/// Automatic precision follows the model's metadata; asked for, bf16 stays near.
+#[test]
+fn brain_floats_where_they_change_nothing() {
+    let model = Model::bundled(&options(Engine::Auto, 1)).unwrap();
+    let recorded = model.spec().bf16.as_ref().is_some_and(|d| d.is_negligible());
+    let Ok(available) = model.precision(Precision::Bf16) else {
+        eprintln!("SKIPPED: this processor has no AVX512_BF16");
+        assert_eq!(model.precision(Precision::Auto).unwrap(), Precision::F32);
+        return;
+    };
+    assert_eq!(available, Precision::Bf16);
+    assert_eq!(model.precision(Precision::Auto).unwrap() == Precision::Bf16, recorded);
+    assert!(model.precision(Precision::Int8).is_err());
+    let input = &model.spec().input;
+    let values = noise(input.size[0] * input.size[1]);
+    let run = |precision| {
+        let mut options = RunOptions::default();
+        options.precision = precision;
+        model.run_raw(&values, &options, false).unwrap().concat()
+    };
+    let (full, short) = (run(Precision::F32), run(Precision::Bf16));
+    let largest = full.iter().fold(0f32, |m, x| m.max(x.abs()));
+    let mean = full.iter().zip(&short).map(|(a, b)| (a - b).abs()).sum::<f32>() / full.len() as f32;
+    assert!(mean > 0.0 && mean < 0.02 * largest, "{mean} of {largest}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::Model;
 use super::region::Region;
+use crate::run::Precision;
 use crate::{Result, RunOptions};
 
 /// Regions in the order in which they run, and the nodes outside them.
@@ -68,8 +69,11 @@ impl Execution {
 
 impl Model {
     /// What runs how.
-    pub fn execution(&self) -> Execution {
-        self.network.execution()
+    ///
+    /// # Errors
+    /// `Parameter` for a precision that is not available.
+    pub fn execution(&self, precision: Precision) -> Result<Execution> {
+        Ok(self.network(precision)?.execution())
     }
 
     /// Shortest time of each step over `runs` runs, in milliseconds, region by region. The last step of a region includes
@@ -77,8 +81,9 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::run_raw`].
-    pub fn profile(&self, values: &[f32], runs: usize, parallel: bool) -> Result<Vec<Vec<f64>>> {
-        let mut best: Vec<Vec<f64>> = self.execution().regions.iter().map(|r| vec![f64::INFINITY; r.steps.len()]).collect();
+    pub fn profile(&self, values: &[f32], runs: usize, options: &RunOptions, parallel: bool) -> Result<Vec<Vec<f64>>> {
+        let mut best: Vec<Vec<f64>> =
+            self.execution(options.precision)?.regions.iter().map(|r| vec![f64::INFINITY; r.steps.len()]).collect();
         for _ in 0..runs {
             let mut open: Option<(usize, usize, Instant)> = None;
             let mut close = |open: &mut Option<(usize, usize, Instant)>| {
@@ -87,7 +92,7 @@ impl Model {
                     *time = time.min(since.elapsed().as_secs_f64() * 1e3);
                 }
             };
-            self.network.observe(values, &RunOptions::default(), self.threads(parallel), &mut |region, step| {
+            self.network(options.precision)?.observe(values, options, self.threads(parallel), &mut |region, step| {
                 close(&mut open);
                 open = Some((region, step, Instant::now()));
             })?;

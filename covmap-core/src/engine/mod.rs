@@ -19,19 +19,22 @@ mod spec;
 mod tract;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use ndarray::Array2;
+use tract_onnx::pb::ModelProto;
 
 pub use execution::{Execution, Fallback, RegionSummary, StepSummary};
 pub use spec::{
-    Activation, BrixiaCalibration, Calibration, Channel, DetectionCalibration, InputSpec, Layout, ModelSpec, Normalisation, OutputSpec,
-    Thresholds, Training, ZoneFeature,
+    Activation, BrixiaCalibration, Calibration, Channel, DetectionCalibration, Deviation, InputSpec, Layout, ModelSpec, Normalisation,
+    OutputSpec, Thresholds, Training, ZoneFeature,
 };
 
 use crate::infection::InfectionProbability;
 use crate::lung::LungProbability;
 use crate::preprocess::ModelInput;
 pub use crate::run::Engine;
+use crate::run::Precision;
 use crate::threads::Threads;
 use crate::{Error, Limits, Result, RunOptions, digest, simd};
 
@@ -58,7 +61,9 @@ pub struct Model {
     sha256: String,
     path: Option<PathBuf>,
     file: std::borrow::Cow<'static, [u8]>,
-    network: Box<dyn Network>,
+    engine: Engine,
+    /// With f32 and with bf16 arithmetic, each made when it is first needed.
+    networks: [OnceLock<Box<dyn Network>>; 2],
     threads: Threads,
 }
 
@@ -131,7 +136,7 @@ impl Model {
     }
 
     fn load(file: std::borrow::Cow<'static, [u8]>, options: &ModelOptions) -> Result<Self> {
-        let mut proto = onnx::parse(&file)?;
+        let proto = onnx::parse(&file)?;
         let metadata = proto.metadata_props.iter().map(|e| (e.key.as_str(), e.value.as_str()));
         let spec = match (&options.spec, ModelSpec::from_metadata(metadata)?) {
             (Some(given), _) => {
@@ -145,13 +150,45 @@ impl Model {
                 ));
             }
         };
-        onnx::widen(&mut proto)?;
-        // tract panics on some malformed graphs; a model file is input like any other.
-        let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tract::TractNetwork::load(&proto, &spec, options.engine)));
-        let network = loaded.map_err(|_| Error::Model("the graph is malformed (the loader gave up on it)".into()))??;
         let sha256 = digest::sha256(&file);
         let threads = Threads::new(options.threads)?;
-        Ok(Model { spec, sha256, path: None, file, network: Box::new(network), threads })
+        let model = Model { spec, sha256, path: None, file, engine: options.engine, networks: Default::default(), threads };
+        let network = model.build(proto, model.precision(Precision::Auto)? == Precision::Bf16)?;
+        let _ = model.networks[usize::from(model.precision(Precision::Auto)? == Precision::Bf16)].set(network);
+        Ok(model)
+    }
+
+    fn build(&self, mut proto: ModelProto, bf16: bool) -> Result<Box<dyn Network>> {
+        onnx::widen(&mut proto)?;
+        // tract panics on some malformed graphs; a model file is input like any other.
+        let load = || tract::TractNetwork::load(&proto, &self.spec, self.engine, bf16);
+        let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(load));
+        Ok(Box::new(loaded.map_err(|_| Error::Model("the graph is malformed (the loader gave up on it)".into()))??))
+    }
+
+    /// The arithmetic that a run with precision `asked` uses: f32 or bf16. `Auto` is bf16 where the processor has it and the
+    /// model's metadata records that its results stay the same ([`Deviation::is_negligible`]).
+    ///
+    /// # Errors
+    /// `Parameter` for what this processor, or this version, does not have.
+    pub fn precision(&self, asked: Precision) -> Result<Precision> {
+        asked.require_available()?;
+        let same = self.spec.bf16.as_ref().is_some_and(Deviation::is_negligible);
+        let bf16 = match asked {
+            Precision::Auto => same && simd::has_bf16(),
+            asked => asked == Precision::Bf16,
+        };
+        Ok(if bf16 && self.engine == Engine::Auto { Precision::Bf16 } else { Precision::F32 })
+    }
+
+    fn network(&self, asked: Precision) -> Result<&dyn Network> {
+        let bf16 = self.precision(asked)? == Precision::Bf16;
+        let slot = &self.networks[usize::from(bf16)];
+        if slot.get().is_none() {
+            // Whoever comes second throws an equal network away.
+            let _ = slot.set(self.build(onnx::parse(&self.file)?, bf16)?);
+        }
+        slot.get().map(AsRef::as_ref).ok_or_else(|| Error::Internal("a network that was made is gone".into()))
     }
 
     /// The description in force.
@@ -244,6 +281,6 @@ impl Model {
         if values.len() != expected {
             return Err(Error::Parameter(format!("{} input values; {} takes {expected}", values.len(), self.spec.name)));
         }
-        self.network.run(values, options, threads)
+        self.network(options.precision)?.run(values, options, threads)
     }
 }

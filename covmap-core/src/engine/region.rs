@@ -27,7 +27,7 @@ pub(crate) struct Region {
 }
 
 /// `model` with its regions replaced by plans, the regions, and what stays on tract.
-pub(crate) fn accelerate(model: &TypedModel, level: Level) -> TractResult<(TypedModel, Vec<Region>, Vec<Fallback>)> {
+pub(crate) fn accelerate(model: &TypedModel, level: Level, bf16: bool) -> TractResult<(TypedModel, Vec<Region>, Vec<Fallback>)> {
     let order = model.eval_order()?;
     let mut found: HashMap<usize, Result<Lowered, String>> = HashMap::new();
     for id in &order {
@@ -61,7 +61,7 @@ pub(crate) fn accelerate(model: &TypedModel, level: Level) -> TractResult<(Typed
     let mut regions = Vec::new();
     for (_, layer) in layers {
         if layer.planned {
-            regions.push(wire_region(model, &mut made, &mut of, &layer.nodes, &mut found, level)?);
+            regions.push(wire_region(model, &mut made, &mut of, &layer.nodes, &mut found, (level, bf16))?);
         } else {
             for id in layer.nodes {
                 let node = model.node(id);
@@ -133,7 +133,7 @@ fn wire_region(
     of: &mut HashMap<OutletId, OutletId>,
     nodes: &[usize],
     found: &mut HashMap<usize, Result<Lowered, String>>,
-    level: Level,
+    (level, bf16): (Level, bool),
 ) -> TractResult<Region> {
     let unfit = |e: String| format_err!("region: {e}");
     let (mut graph, mut values, mut inputs) = (Graph::default(), HashMap::<OutletId, ValueId>::new(), TVec::new());
@@ -163,7 +163,7 @@ fn wire_region(
     let leaving: Vec<usize> = nodes.iter().filter(read_outside).copied().collect();
     graph.outputs = leaving.iter().map(|id| values[&OutletId::from(*id)]).collect();
     let outputs = graph.outputs.iter().map(|v| graph.values[*v].shape).collect();
-    let region = Region { plan: Arc::new(Plan::new(graph, level).map_err(unfit)?), images: images.unwrap_or(1), outputs };
+    let region = Region { plan: Arc::new(Plan::new(graph, level, bf16).map_err(unfit)?), images: images.unwrap_or(1), outputs };
     let name = format!("plan of {} nodes from {}", nodes.len(), model.node(nodes[0]).name);
     let outlets = made.wire_node(name, region.clone(), &inputs)?;
     of.extend(leaving.into_iter().map(OutletId::from).zip(outlets));

@@ -24,6 +24,9 @@ pub struct ModelSpec {
     /// How severity and detection read the maps of this model; absent for an uncalibrated model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// How far results move when the network is computed with 16-bit brain floats; absent where that was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bf16: Option<Deviation>,
     /// What the weights have seen, and under what terms they may be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
@@ -163,6 +166,24 @@ pub struct DetectionCalibration {
     pub sensitivity95: f32,
     /// Probability threshold at which 95 % of normal radiographs were negative.
     pub specificity95: f32,
+}
+
+/// Differences of results from those of f32, measured on radiographs that the network had not trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deviation {
+    /// Pixel F1 of the infection map.
+    pub infection_f1: f64,
+    /// Mean Dice of the lungs.
+    pub lung_dice: f64,
+    /// Mean absolute difference of the Brixia estimates, in points.
+    pub brixia: f64,
+}
+
+impl Deviation {
+    /// F1 and Dice within 0.002, the Brixia estimate within 0.02 points.
+    pub fn is_negligible(&self) -> bool {
+        self.infection_f1.abs() <= 0.002 && self.lung_dice.abs() <= 0.002 && self.brixia.abs() <= 0.02
+    }
 }
 
 /// Provenance of weights.

@@ -25,7 +25,7 @@ pub(crate) struct TractNetwork {
 
 impl TractNetwork {
     /// Loads a graph for the input its description states.
-    pub(crate) fn load(proto: &ModelProto, spec: &ModelSpec, engine: Engine) -> Result<Self> {
+    pub(crate) fn load(proto: &ModelProto, spec: &ModelSpec, engine: Engine, bf16: bool) -> Result<Self> {
         let graph = proto.graph.as_ref().ok_or_else(|| Error::Model("there is no graph in the model".into()))?;
         // A model is one file: weights elsewhere would let it name any path of this machine.
         if let Some(t) = graph.initializer.iter().find(|t| t.data_location == Some(DataLocation::External as i32)) {
@@ -68,7 +68,7 @@ impl TractNetwork {
         if engine == Engine::Auto {
             // Before decluttering, which turns convolutions into products of matrices.
             model.prop_consts().map_err(unfit(&what))?;
-            (model, regions, fallbacks) = accelerate(&model, Level::detect()).map_err(unfit(&what))?;
+            (model, regions, fallbacks) = accelerate(&model, Level::detect(), bf16).map_err(unfit(&what))?;
         }
         let model = model.into_decluttered().and_then(|m| m.into_optimized()).map_err(unfit(&what))?;
         let plan = SimplePlan::new(model).map_err(unfit("the graph cannot be ordered"))?;

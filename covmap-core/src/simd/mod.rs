@@ -105,6 +105,18 @@ impl Level {
     }
 }
 
+/// Whether 16-bit brain floats can be multiplied (AVX512_BF16; Zen 4, Cooper Lake and later) at the level in use.
+pub(crate) fn has_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        Level::detect() == Level::Avx512 && is_x86_feature_detected!("avx512bf16")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
 /// Defines a kernel from one plain body, compiled once per level: `$name` runs at the detected level, `$name_at` at a
 /// given one. What the body calls has to be `#[inline(always)]`, otherwise it stays at the portable level.
 macro_rules! kernel {

@@ -26,6 +26,14 @@ use std::arch::x86_64::*;
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(__m512);
 
+#[cfg(target_arch = "x86_64")]
+impl Avx512 {
+    #[inline(always)]
+    pub(super) fn of(v: __m512) -> Self {
+        Avx512(v)
+    }
+}
+
 // SAFETY: see the trait; the callers of this module run behind `Level::Avx512`.
 #[cfg(target_arch = "x86_64")]
 impl Lane for Avx512 {

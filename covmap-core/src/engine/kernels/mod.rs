@@ -5,6 +5,7 @@
 // Each unsafe function states its contract; the blocks inside add nothing to it.
 #![allow(unsafe_code, clippy::undocumented_unsafe_blocks)]
 
+pub(crate) mod bf16;
 pub(crate) mod conv;
 pub(crate) mod depthwise;
 pub(crate) mod lane;

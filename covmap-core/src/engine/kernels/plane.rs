@@ -161,6 +161,10 @@ pub(crate) fn pack(arena: &mut [f32], from: &[f32], to: View, [c, h, w]: [usize;
                 let at = to.at + channel / BLOCK * to.plane + y * to.row + channel % BLOCK;
                 for (x, v) in line.iter().enumerate() {
                     arena[at + x * BLOCK] = *v;
+                    // What fills the last block is multiplied by zero somewhere: it must be a number.
+                    if channel + 1 == c {
+                        arena[at + x * BLOCK + 1..at + x * BLOCK + BLOCK - channel % BLOCK].fill(0.0);
+                    }
                 }
             }
         }

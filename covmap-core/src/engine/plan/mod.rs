@@ -3,6 +3,7 @@
 mod arena;
 mod frame;
 mod fuse;
+mod pointwise;
 mod select;
 pub(crate) mod step;
 mod terms;
@@ -14,7 +15,7 @@ use std::sync::Mutex;
 
 use crate::engine::graph::{Graph, Shape};
 use crate::engine::kernels::plane::{View, pack, unpack};
-use crate::simd::Level;
+use crate::simd::{self, Level};
 use arena::{Arena, Lifetime};
 use frame::Frame;
 use fuse::NodeOp;
@@ -41,7 +42,11 @@ struct Port {
 }
 
 impl Plan {
-    pub(crate) fn new(graph: Graph, level: Level) -> Result<Self, String> {
+    /// With `bf16`, pointwise convolutions multiply brain floats; the processor must have them (`simd::has_bf16`).
+    pub(crate) fn new(graph: Graph, level: Level, bf16: bool) -> Result<Self, String> {
+        if bf16 && !(level == Level::Avx512 && simd::has_bf16()) {
+            return Err("this processor has no brain floats".into());
+        }
         let fused = fuse::fuse(graph);
         let needs = select::needs(&fused);
         let frames = select::frames(&fused, &needs);
@@ -67,7 +72,7 @@ impl Plan {
             if !needs[i].stands || matches!(node.op, NodeOp::Input) {
                 continue;
             }
-            let kinds = select::lower(&fused, &frames, i, level)?;
+            let kinds = select::lower(&fused, &frames, i, level, bf16)?;
             let macs = kinds.iter().map(Kind::macs).sum();
             for (k, kind) in kinds.into_iter().enumerate() {
                 let first = k == 0;

@@ -2,6 +2,7 @@
 
 use super::frame::Frame;
 use super::fuse::{Fused, Node, NodeOp};
+use super::pointwise;
 use super::step::Kind;
 use super::terms::{self, Placed, Source};
 use super::winograd;
@@ -113,7 +114,7 @@ pub(super) fn frames(fused: &Fused, needs: &[Need]) -> Vec<Frame> {
 }
 
 /// The steps of one node.
-pub(super) fn lower(fused: &Fused, frames: &[Frame], i: usize, level: Level) -> Result<Vec<Kind>, String> {
+pub(super) fn lower(fused: &Fused, frames: &[Frame], i: usize, level: Level, bf16: bool) -> Result<Vec<Kind>, String> {
     let node = &fused.nodes[i];
     let (out, shape) = (frames[i].view(), node.shape);
     let blocks = shape.c.div_ceil(BLOCK);
@@ -131,7 +132,11 @@ pub(super) fn lower(fused: &Fused, frames: &[Frame], i: usize, level: Level) -> 
                     sources.into_iter().map(|s| (s, Placed { view: frames[s.node].view(), planar: frames[s.node].pixel == 1 })).collect();
                 let bias = padded(&conv.bias);
                 let residual = residual.then(|| input(1)).map(|r| Residual { at: r.at, plane: r.plane, row: r.row });
-                if placed.iter().all(|(_, p)| !p.planar) && winograd::pays(conv, &plain, shape, terms::vector_macs(conv, &plain, shape)) {
+                if bf16 && pointwise::fits(conv, &placed) {
+                    Kind::Pointwise(pointwise::step(conv, &placed, shape, out, bias, residual, *act, widest_group(level)))
+                } else if placed.iter().all(|(_, p)| !p.planar)
+                    && winograd::pays(conv, &plain, shape, terms::vector_macs(conv, &plain, shape))
+                {
                     Kind::Winograd(winograd::step(conv, &placed, shape, out, bias, residual, *act, widest_group(level)))
                 } else {
                     let phases = terms::phases(conv, &placed, shape, out, widest_group(level));

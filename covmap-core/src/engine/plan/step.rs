@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::arena::Arena;
 use super::frame::Frame;
+use crate::engine::kernels::bf16::{PointwiseStep, pointwise_rows};
 use crate::engine::kernels::conv::{ConvStep, conv_rows, group_blocks};
 use crate::engine::kernels::depthwise::{DepthwiseStep, depthwise_rows};
 use crate::engine::kernels::plane::{PlaneOp, PlaneStep, View, plane_rows};
@@ -27,6 +28,7 @@ pub(crate) struct Step {
 pub(super) enum Kind {
     Conv(ConvStep),
     Winograd(WinogradStep),
+    Pointwise(PointwiseStep),
     Depthwise(DepthwiseStep),
     Plane(PlaneStep),
 }
@@ -63,6 +65,7 @@ impl Step {
             Kind::Conv(c) if c.phases.len() > 1 => "convolution by phases",
             Kind::Conv(_) => "convolution",
             Kind::Winograd(_) => "convolution by Winograd",
+            Kind::Pointwise(_) => "pointwise in bf16",
             Kind::Depthwise(_) => "depthwise",
             Kind::Plane(_) => "plane",
         }
@@ -71,6 +74,7 @@ impl Step {
     pub(crate) fn weight_bytes(&self) -> usize {
         size_of::<f32>()
             * match &self.kind {
+                Kind::Pointwise(p) => p.weights.len() / 2,
                 Kind::Conv(c) => c.phases.iter().map(|p| p.weights.len()).sum(),
                 Kind::Winograd(w) => w.products.phases.iter().map(|p| p.weights.len()).sum(),
                 Kind::Depthwise(d) => d.weights.len(),
@@ -84,6 +88,7 @@ impl Kind {
         match self {
             Kind::Conv(c) => c.phases.iter().map(|p| p.weights.len() * p.rows * p.cols).sum(),
             Kind::Winograd(w) => w.products.phases.iter().map(|p| p.weights.len() * p.cols).sum::<usize>() * w.strips(),
+            Kind::Pointwise(p) => p.weights.len() * p.rows * p.cols,
             Kind::Depthwise(d) => d.weights.len() * d.rows * d.cols,
             Kind::Plane(_) => 0,
         }
@@ -117,6 +122,14 @@ impl Kind {
                 let out = w.out.at + last(w.blocks) * w.out.plane + last(rows) * w.out.row + last(cols) * BLOCK;
                 let residual = w.residual.map_or(0, |r| r.at + last(w.blocks) * r.plane + last(rows) * r.row + last(cols) * BLOCK);
                 from.chain([out, residual]).max().unwrap_or(0) + BLOCK
+            }
+            Kind::Pointwise(p) => {
+                let end = |at: usize, plane: usize, row: usize, blocks: usize| {
+                    at + last(blocks) * plane + last(p.rows) * row + last(p.cols) * BLOCK
+                };
+                let sources = p.sources.iter().map(|(v, blocks)| end(v.at, v.plane, v.row, *blocks));
+                let residual = p.residual.map_or(0, |r| end(r.at, r.plane, r.row, p.blocks));
+                sources.chain([end(p.out.at, p.out.plane, p.out.row, p.blocks), residual]).max().unwrap_or(0) + BLOCK
             }
             Kind::Depthwise(d) => {
                 let from = d.from
@@ -159,6 +172,7 @@ impl Kind {
                 })
                 .collect(),
             Kind::Winograd(w) => vec![(0, 0, w.blocks, w.strips())],
+            Kind::Pointwise(p) => vec![(0, 0, p.blocks, p.rows.div_ceil(p.strip))],
             Kind::Depthwise(d) => (0..d.blocks).map(|b| (0, b, 1, d.rows)).collect(),
             Kind::Plane(p) => (0..p.blocks).map(|b| (0, b, 1, p.rows)).collect(),
         };
@@ -189,6 +203,13 @@ impl Kind {
                     Kind::Winograd(w) => SCRATCH.with_borrow_mut(|scratch| {
                         let scratch = scratch.at_least(w.scratch).as_mut_ptr();
                         (rows.0..rows.1).for_each(|strip| winograd_strip(level, arena.get(), w, scratch, strip));
+                    }),
+                    Kind::Pointwise(p) => SCRATCH.with_borrow_mut(|scratch| {
+                        let scratch = scratch.at_least(p.scratch().div_ceil(2)).as_mut_ptr().cast();
+                        for strip in rows.0..rows.1 {
+                            let rows = (strip * p.strip, ((strip + 1) * p.strip).min(p.rows));
+                            pointwise_rows(arena.get(), p, scratch, rows);
+                        }
                     }),
                     Kind::Depthwise(d) => depthwise_rows(level, arena.get(), d, block, rows),
                     Kind::Plane(p) => plane_rows(level, arena.get(), p, block, rows),

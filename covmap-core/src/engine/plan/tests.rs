@@ -30,7 +30,7 @@ fn check(graph: &Graph, what: &str) {
     let views: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
     let expected = reference::run(graph, &inputs);
     for level in Level::available() {
-        let plan = Plan::new(graph.clone(), level).unwrap_or_else(|e| panic!("{what}: {e}"));
+        let plan = Plan::new(graph.clone(), level, false).unwrap_or_else(|e| panic!("{what}: {e}"));
         let mut first: Option<Vec<Vec<f32>>> = None;
         // Twice on one thread: the second run finds what the first has left in the arena.
         for threads in [1, 1, 3] {
@@ -102,6 +102,39 @@ fn winograd_and_its_neighbours() {
     for (c, out, h, w) in [(16, 16, 4, 4), (24, 40, 8, 12), (33, 17, 32, 4), (64, 48, 16, 16), (16, 16, 6, 8), (15, 16, 8, 8)] {
         let op = conv(&mut numbers, c, out, 1, [3, 3]);
         check(&single(size(c, h, w), size(out, h, w), Op::Conv(op)), &format!("3 x 3, {c} -> {out}, {h} x {w}"));
+    }
+}
+
+/// Rounding to 8 bits of mantissa: 0.4 % of each product, less of their sum.
+#[test]
+fn pointwise_in_brain_floats() {
+    if !crate::simd::has_bf16() {
+        eprintln!("SKIPPED: this processor has no AVX512_BF16");
+        return;
+    }
+    let mut numbers = Numbers(7);
+    for (c, out, h, w) in [(16, 16, 8, 8), (24, 40, 5, 9), (33, 70, 3, 1), (144, 24, 64, 64)] {
+        // A first convolution, so that the pointwise one reads blocks with lanes to spare.
+        let (first, second) = (conv(&mut numbers, 16, c, 1, [3, 3]), conv(&mut numbers, c, out, 1, [1, 1]));
+        let mut g = Graph::default();
+        let x = g.push("x", size(16, h, w), Op::Input, &[]);
+        let y = g.push("y", size(c, h, w), Op::Conv(first), &[x]);
+        let z = g.push("z", size(out, h, w), Op::Conv(second), &[y]);
+        g.outputs = vec![z];
+        let input = numbers.take(16 * h * w);
+        let expected = &reference::run(&g, std::slice::from_ref(&input))[0];
+        let plan = Plan::new(g, Level::Avx512, true).unwrap();
+        assert!(plan.steps().iter().any(|s| s.kernel().contains("bf16")));
+        let run = |threads| {
+            let mut output = vec![0.0; expected.len()];
+            plan.run::<()>(&[&input], &mut [&mut output], threads, &mut |_| Ok(())).unwrap();
+            output
+        };
+        let ours = run(1);
+        let scale = expected.iter().fold(0f32, |m, x| m.max(x.abs()));
+        let worst = ours.iter().zip(expected).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+        assert!(worst <= 0.01 * scale && worst > 0.0, "{c} -> {out}: {worst} of {scale}");
+        assert_eq!(ours, run(3));
     }
 }
 
@@ -178,7 +211,7 @@ fn what_moves_into_a_convolution() {
     let twice = g.push("twice", s, Op::Add, &[both, both]);
     g.outputs = vec![twice, a, sum];
     check(&g, "fusion");
-    assert_eq!(Plan::new(g, Level::Portable).unwrap().steps().len(), 5);
+    assert_eq!(Plan::new(g, Level::Portable, false).unwrap().steps().len(), 5);
 }
 
 #[test]
@@ -224,5 +257,5 @@ fn a_join_inside_a_block_is_refused_where_it_must_stand() {
     let x = g.push("x", size(3, 4, 4), Op::Input, &[]);
     let y = g.push("y", size(6, 4, 4), Op::Concat, &[x, x]);
     g.outputs = vec![y];
-    assert!(Plan::new(g, Level::Portable).unwrap_err().contains("inside a block"));
+    assert!(Plan::new(g, Level::Portable, false).unwrap_err().contains("inside a block"));
 }

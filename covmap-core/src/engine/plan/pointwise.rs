@@ -1,0 +1,62 @@
+//! Pointwise convolutions in bf16: when, and their weights.
+
+use super::terms::{Placed, Source};
+use crate::engine::graph::{Act, Conv, Shape};
+use crate::engine::kernels::BLOCK;
+use crate::engine::kernels::bf16::{PointwiseStep, rounded};
+use crate::engine::kernels::conv::{Residual, group_blocks};
+use crate::engine::kernels::plane::View;
+
+/// Bytes of rounded input that a strip should not exceed, to stay near.
+const STRIP: usize = 128 << 10;
+
+/// Whether it is one, over values in blocks.
+pub(super) fn fits(conv: &Conv, sources: &[(Source, Placed)]) -> bool {
+    conv.kernel == [1, 1]
+        && conv.stride == [1, 1]
+        && conv.pad == [0, 0]
+        && conv.groups == 1
+        && !conv.transposed
+        && sources.iter().all(|(s, p)| s.factor == 1 && !p.planar)
+}
+
+#[allow(clippy::too_many_arguments)]
+pub(super) fn step(
+    conv: &Conv,
+    sources: &[(Source, Placed)],
+    shape: Shape,
+    out: View,
+    bias: Vec<f32>,
+    residual: Option<Residual>,
+    act: Option<Act>,
+    widest: usize,
+) -> PointwiseStep {
+    let blocks = shape.c.div_ceil(BLOCK);
+    let groups: Vec<(usize, usize)> = std::iter::successors(Some((0, group_blocks(blocks, 0, widest))), |(first, n)| {
+        let next = first + n;
+        (next < blocks).then(|| (next, group_blocks(blocks, next, widest)))
+    })
+    .collect();
+    let channels_in = conv.weights.len() / shape.c;
+    // Where each lane of the rounded input comes from; lanes beyond a source's channels have no weight.
+    let lanes: Vec<Option<usize>> = sources
+        .iter()
+        .flat_map(|(s, _)| (0..s.shape.c.next_multiple_of(BLOCK)).map(move |c| (c < s.shape.c).then_some(s.first + c)))
+        .collect();
+    let weight = |filter: usize, lane: Option<usize>| match lane {
+        Some(channel) if filter < shape.c => rounded(conv.weights[filter * channels_in + channel]),
+        _ => 0,
+    };
+    let mut weights = Vec::with_capacity(lanes.len() * blocks * BLOCK);
+    for (first, n) in &groups {
+        for pair in lanes.chunks_exact(2) {
+            for filter in first * BLOCK..(first + n) * BLOCK {
+                weights.extend([weight(filter, pair[0]), weight(filter, pair[1])]);
+            }
+        }
+    }
+    let row = lanes.len() * shape.w * size_of::<u16>();
+    let strip = (STRIP / row).clamp(1, shape.h);
+    let sources = sources.iter().map(|(s, p)| (p.view, s.shape.c.div_ceil(BLOCK))).collect();
+    PointwiseStep { sources, weights, groups, bias, out, blocks, rows: shape.h, cols: shape.w, strip, residual, act }
+}
