@@ -16,7 +16,16 @@ fn output(tensor: &str, channels: &[Channel], activation: Activation) -> OutputS
 }
 
 fn spec(input: InputSpec, outputs: Vec<OutputSpec>) -> ModelSpec {
-    ModelSpec { format: 1, name: "own".into(), input, outputs, thresholds: Default::default(), calibration: None, training: None }
+    ModelSpec {
+        format: 1,
+        name: "own".into(),
+        input,
+        outputs,
+        thresholds: Default::default(),
+        calibration: None,
+        bf16: None,
+        training: None,
+    }
 }
 
 fn load(onnx: &Onnx, spec: ModelSpec) -> covmap_core::Result<Model> {
