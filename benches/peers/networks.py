@@ -31,26 +31,28 @@ def onnxruntime_run(model, threads):
 def openvino_run(model, threads, **hints):
     import openvino
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, **hints}
-    request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+    compiled = openvino.Core().compile_model(model, "CPU", settings)
+    request, precision = compiled.create_infer_request(), compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
 
     def run(x):
         answer = request.infer([x], share_inputs=True, share_outputs=True)
         return [answer[i] for i in range(len(answer))]
-    return run
+    return run, precision
 
 
 def peer(engine, model, threads):
-    """Serves one engine: a block of runs to the median in ms, or the outputs."""
+    """Serves one engine: the median time of a block of runs, and the precision used. Can save the outputs."""
+    precision = "f32"
     if engine == "onnxruntime":
         run = onnxruntime_run(model, threads)
     else:
-        run = openvino_run(model, threads, **({"INFERENCE_PRECISION_HINT": "f32"} if engine == "OpenVINO f32" else {}))
+        run, precision = openvino_run(model, threads, **({"INFERENCE_PRECISION_HINT": "f32"} if engine == "OpenVINO f32" else {}))
 
     def answer(input, shape, runs, save=None):
         x = np.fromfile(input, "<f4").reshape(shape)
         if save:
             np.concatenate([np.ravel(y) for y in run(x)]).astype("<f4").tofile(save)
-        return statistics.median(times_of(lambda: run(x), runs))
+        return {"ms": statistics.median(times_of(lambda: run(x), runs)), "precision": precision}
     serve(answer)
 
 
@@ -87,13 +89,14 @@ def compare(name, model, threads, a, scratch):
 
     with worker(PEERS[0]) as ort, worker(PEERS[1]) as f32, worker(PEERS[2]) as free:
         peers = dict(zip(PEERS, (ort, f32, free)))
-        outputs, block = {}, {}
+        outputs, block, precision = {}, {}, {}
         for engine, option in (("covmap", "auto"), (REFERENCE, "reference")):
             block[engine] = covmap(option, 1, "--output", answer)()
             outputs[engine] = probabilities(answer, sizes)
         for engine, w in peers.items():
             w.ask(input=image, shape=shape, runs=2)
-            block[engine] = w.ask(input=image, shape=shape, runs=1, save=answer)
+            asked = w.ask(input=image, shape=shape, runs=1, save=answer)
+            block[engine], precision[engine] = asked["ms"], asked["precision"]
             outputs[engine] = probabilities(answer, sizes)
         differences = {e: float(np.abs(y - outputs[PEERS[0]]).max()) for e, y in outputs.items() if e != PEERS[0]}
         for engine, d in differences.items():
@@ -106,11 +109,11 @@ def compare(name, model, threads, a, scratch):
 
             def timed(w=w, runs=runs):
                 w.ask(input=image, shape=shape, runs=2)
-                return w.ask(input=image, shape=shape, runs=runs)
+                return w.ask(input=image, shape=shape, runs=runs)["ms"]
             contestants[engine] = timed
         rounds = in_rounds(a.rounds, contestants)
     return {"name": name, "threads": threads, "megabytes": os.path.getsize(model) / 1e6, "ms": rounds,
-            "differences": differences, "range": [float(outputs["covmap"].min()), float(outputs["covmap"].max())]}
+            "differences": differences, "precision": precision, "range": [float(outputs["covmap"].min()), float(outputs["covmap"].max())]}
 
 
 def runs_of(ms, block):
