@@ -17,6 +17,8 @@ pub use buffer::{BufferOptions, Photometric, Sample};
 pub use open::{ReadOptions, looks_readable};
 pub use turn::Turn;
 
+pub(crate) use dicom::{HEADER, Header};
+
 use ndarray::{Array2, ArrayView2};
 
 /// A chest radiograph, normalised: upright, MONOCHROME2 (bright is dense), 16 bits over the full range.
@@ -208,6 +210,8 @@ pub struct DicomSource {
     pub transfer_syntax_uid: String,
     /// Modality (0008,0060).
     pub modality: Option<String>,
+    /// Patient, study and equipment, for results in DICOM form.
+    pub(crate) header: Header,
     /// The frame that was read, counted from 0.
     pub frame: u32,
     /// Number of Frames (0028,0008), 1 where absent.

@@ -72,6 +72,29 @@ impl Turn {
         if self.transpose { Turn { transpose: true, reverse_rows: self.reverse_columns, reverse_columns: self.reverse_rows } } else { self }
     }
 
+    /// Patient Orientation, the directions towards right and bottom, of the turned image.
+    pub(crate) fn apply_to_orientation(self, [mut right, mut down]: [&str; 2]) -> [String; 2] {
+        let opposite = |direction: &str| -> String {
+            let other = |c| match c {
+                'L' => 'R',
+                'R' => 'L',
+                'A' => 'P',
+                'P' => 'A',
+                'H' => 'F',
+                'F' => 'H',
+                c => c,
+            };
+            direction.chars().map(other).collect()
+        };
+        if self.transpose {
+            std::mem::swap(&mut right, &mut down);
+        }
+        [
+            if self.reverse_columns { opposite(right) } else { right.to_owned() },
+            if self.reverse_rows { opposite(down) } else { down.to_owned() },
+        ]
+    }
+
     /// The turned image, in standard layout.
     pub fn apply<T: Clone>(self, image: Array2<T>) -> Array2<T> {
         if self.is_identity() && image.is_standard_layout() {

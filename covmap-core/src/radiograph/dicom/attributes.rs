@@ -1,6 +1,7 @@
 //! What a DICOM image declares of itself (PS3.3 C.7.6.3), checked before any pixel is touched.
 
 use super::data_set::DataSet;
+use super::header::Header;
 use super::tags::*;
 use crate::radiograph::{DicomSource, Note, ReadOptions, Turn, View};
 use crate::{Error, Result};
@@ -141,6 +142,7 @@ pub(super) fn source(data: &DataSet<'_>, transfer_syntax_uid: &str) -> Result<Di
         series_instance_uid: data.text(SERIES_INSTANCE_UID)?,
         transfer_syntax_uid: transfer_syntax_uid.to_owned(),
         modality: data.text(MODALITY)?,
+        header: Header::read(data),
         frame: 0,
         frames: 1,
     })

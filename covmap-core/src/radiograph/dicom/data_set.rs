@@ -1,7 +1,7 @@
 //! Values of single elements, decoded by dicom-object.
 
 use super::structure::{self, Element, Elements, Encoding};
-use super::tags;
+use super::{header, tags};
 use crate::{Error, Result};
 use dicom_core::Tag;
 use dicom_object::InMemDicomObject;
@@ -21,7 +21,7 @@ pub(super) struct DataSet<'a> {
 impl<'a> DataSet<'a> {
     /// Finds the needed elements in the bytes of a data set.
     pub fn new(bytes: &'a [u8], encoding: Encoding) -> Result<Self> {
-        Ok(DataSet { bytes, encoding, elements: structure::elements(bytes, encoding, tags::is_needed)? })
+        Ok(DataSet { bytes, encoding, elements: structure::elements(bytes, encoding, |tag| tags::is_needed(tag) || header::is_kept(tag))? })
     }
 
     pub fn bytes(&self) -> &'a [u8] {

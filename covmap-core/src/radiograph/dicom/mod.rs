@@ -4,6 +4,7 @@ mod attributes;
 mod data_set;
 mod frame;
 mod grayscale;
+mod header;
 mod rle;
 mod structure;
 mod syntax;
@@ -11,6 +12,8 @@ mod tags;
 
 #[cfg(test)]
 mod tests;
+
+pub(crate) use header::{HEADER, Header};
 
 use super::open::guarded;
 use super::{Decoded, Note, ReadOptions, Source, colour};

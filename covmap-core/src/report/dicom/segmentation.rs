@@ -1,0 +1,142 @@
+//! Segmentation Storage (PS3.3 A.51, C.8.20): right lung, left lung and opacity as one bit a pixel.
+
+use dicom_core::VR;
+use dicom_dictionary_std::{tags, uids};
+use ndarray::Array2;
+
+use super::dataset::{Code, DataSet};
+use super::header::{Origin, STATEMENT};
+use crate::lung::{LEFT, RIGHT};
+use crate::{Analysis, Error, Radiograph, Result};
+
+const SERIES_NUMBER: u16 = 9001;
+
+/// A segment: what it is, and where.
+struct Segment {
+    label: &'static str,
+    category: Code,
+    property: Code,
+    modifier: Option<Code>,
+    mask: Array2<bool>,
+}
+
+/// Masks as bits, in the pixel grid of the stored source, which viewers lay them over.
+pub(super) fn encode(origin: &Origin<'_>, radiograph: &Radiograph, analysis: &Analysis) -> Result<Vec<u8>> {
+    let back = radiograph.turn().inverse();
+    let segments: Vec<Segment> =
+        segments(analysis).into_iter().map(|segment| Segment { mask: back.apply(segment.mask), ..segment }).collect();
+    let (rows, columns) = if back.swaps_sides() { (analysis.width, analysis.height) } else { (analysis.height, analysis.width) };
+    let side = |pixels: usize| u16::try_from(pixels).map_err(|_| Error::Parameter("a DICOM image has at most 65,535 pixels a side".into()));
+    let organization = origin.uid("seg dimensions");
+    let class = uids::SEGMENTATION_STORAGE;
+    let data = origin.data_set(class, "seg", "SEG", SERIES_NUMBER, "covmap: lungs and opacity");
+    let data = origin.copied(data, tags::PATIENT_ORIENTATION, true);
+    let data = origin
+        .compression(data)
+        .text(tags::IMAGE_TYPE, VR::CS, "DERIVED\\PRIMARY")
+        .text(tags::CONTENT_LABEL, VR::CS, "OPACITY")
+        .text(tags::CONTENT_DESCRIPTION, VR::LO, "Opacity consistent with; not a diagnosis")
+        .text(tags::CONTENT_CREATOR_NAME, VR::PN, "covmap")
+        .sequence(tags::REFERENCED_SERIES_SEQUENCE, [origin.referenced_series()])
+        .number(tags::SAMPLES_PER_PIXEL, 1)
+        .text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2")
+        .number(tags::ROWS, side(rows)?)
+        .number(tags::COLUMNS, side(columns)?)
+        .number(tags::BITS_ALLOCATED, 1)
+        .number(tags::BITS_STORED, 1)
+        .number(tags::HIGH_BIT, 0)
+        .number(tags::PIXEL_REPRESENTATION, 0)
+        .text(tags::SEGMENTATION_TYPE, VR::CS, "BINARY")
+        .text(tags::SEGMENTS_OVERLAP, VR::CS, if segments.len() > 1 { "YES" } else { "NO" })
+        .text(tags::NUMBER_OF_FRAMES, VR::IS, &segments.len().to_string())
+        .sequence(tags::SEGMENT_SEQUENCE, segments.iter().zip(1..).map(|(s, number)| describe(origin, s, number)))
+        .sequence(tags::DIMENSION_ORGANIZATION_SEQUENCE, [DataSet::new().text(tags::DIMENSION_ORGANIZATION_UID, VR::UI, &organization)])
+        .sequence(
+            tags::DIMENSION_INDEX_SEQUENCE,
+            [DataSet::new()
+                .text(tags::DIMENSION_ORGANIZATION_UID, VR::UI, &organization)
+                .pointer(tags::DIMENSION_INDEX_POINTER, tags::REFERENCED_SEGMENT_NUMBER)
+                .pointer(tags::FUNCTIONAL_GROUP_POINTER, tags::SEGMENT_IDENTIFICATION_SEQUENCE)
+                .text(tags::DIMENSION_DESCRIPTION_LABEL, VR::LO, "Referenced Segment Number")],
+        )
+        .sequence(
+            tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
+            [DataSet::new().sequence(
+                tags::DERIVATION_IMAGE_SEQUENCE,
+                [DataSet::new()
+                    .text(tags::DERIVATION_DESCRIPTION, VR::ST, STATEMENT)
+                    .code(tags::DERIVATION_CODE_SEQUENCE, Code("113076", "DCM", "Segmentation"))
+                    .sequence(tags::SOURCE_IMAGE_SEQUENCE, [origin.source_reference(true)])],
+            )],
+        )
+        .sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, (1..).take(segments.len()).map(frame))
+        .pixels(pack(segments.iter().map(|s| &s.mask)));
+    data.into_file(class, &origin.uid("seg"))
+}
+
+/// Lungs only where a model of the pipeline finds them; every segment is there even if it is empty.
+fn segments(analysis: &Analysis) -> Vec<Segment> {
+    const ORGAN: Code = Code("91723000", "SCT", "Anatomical Structure");
+    const LUNG: Code = Code("39607008", "SCT", "Lung");
+    let lung = |label, modifier, wanted: u8| {
+        let lungs = analysis.lungs.as_ref()?;
+        Some(Segment { label, category: ORGAN, property: LUNG, modifier: Some(modifier), mask: lungs.labels().mapv(|l| l == wanted) })
+    };
+    let opacity = Segment {
+        label: "Opacity",
+        category: Code("49755003", "SCT", "Morphologically Abnormal Structure"),
+        property: Code("112001", "DCM", "Opacity"),
+        modifier: None,
+        mask: analysis.infection.bytes().mapv(|byte| byte >= 128),
+    };
+    let right = lung("Right lung", Code("24028007", "SCT", "Right"), RIGHT);
+    let left = lung("Left lung", Code("7771000", "SCT", "Left"), LEFT);
+    right.into_iter().chain(left).chain([opacity]).collect()
+}
+
+/// An item of Segment Sequence.
+fn describe(origin: &Origin<'_>, segment: &Segment, number: u16) -> DataSet {
+    let mut property = segment.property.item();
+    if let Some(modifier) = segment.modifier {
+        property = DataSet::new()
+            .code(tags::SEGMENTED_PROPERTY_TYPE_MODIFIER_CODE_SEQUENCE, modifier)
+            .text(tags::CODE_VALUE, VR::SH, segment.property.0)
+            .text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, segment.property.1)
+            .text(tags::CODE_MEANING, VR::LO, segment.property.2);
+    }
+    DataSet::new()
+        .number(tags::SEGMENT_NUMBER, number)
+        .text(tags::SEGMENT_LABEL, VR::LO, segment.label)
+        .code(tags::SEGMENTED_PROPERTY_CATEGORY_CODE_SEQUENCE, segment.category)
+        .sequence(tags::SEGMENTED_PROPERTY_TYPE_CODE_SEQUENCE, [property])
+        .text(tags::SEGMENT_ALGORITHM_TYPE, VR::CS, "AUTOMATIC")
+        .text(tags::SEGMENT_ALGORITHM_NAME, VR::LO, &origin.model_name(64))
+        .sequence(tags::SEGMENTATION_ALGORITHM_IDENTIFICATION_SEQUENCE, [origin.algorithm()])
+        .text(tags::TRACKING_ID, VR::UT, segment.label)
+        .text(tags::TRACKING_UID, VR::UI, &origin.uid(segment.label))
+}
+
+/// An item of Per-frame Functional Groups Sequence.
+fn frame(number: u16) -> DataSet {
+    DataSet::new()
+        .sequence(tags::FRAME_CONTENT_SEQUENCE, [DataSet::new().index(tags::DIMENSION_INDEX_VALUES, number.into())])
+        .sequence(tags::SEGMENT_IDENTIFICATION_SEQUENCE, [DataSet::new().number(tags::REFERENCED_SEGMENT_NUMBER, number)])
+}
+
+/// Frames of one bit a pixel, one after the other without gap, the first pixel in the lowest bit (PS3.5 8.1.1, D).
+fn pack<'a>(masks: impl Iterator<Item = &'a Array2<bool>>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let (mut byte, mut bit) = (0, 0);
+    for pixel in masks.flatten() {
+        byte |= u8::from(*pixel) << bit;
+        bit += 1;
+        if bit == 8 {
+            bytes.push(byte);
+            (byte, bit) = (0, 0);
+        }
+    }
+    if bit > 0 {
+        bytes.push(byte);
+    }
+    bytes
+}
