@@ -5,15 +5,15 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use covmap_core::render::{self, OverlayOptions};
-use covmap_core::{Analysis, Error, Model, Pipeline, Radiograph, ReadOptions, Result, report};
+use covmap_core::{Error, Model, Pipeline, Radiograph, ReadOptions, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::args::Analyze;
 use crate::inputs::{self, Input};
-use crate::output::{self, RESULTS};
+use crate::output;
+use crate::results::Results;
 use crate::{OK, SOME_FAILED, usage};
 
 pub(crate) fn run(a: &Analyze) -> Result<u8> {
@@ -23,17 +23,16 @@ pub(crate) fn run(a: &Analyze) -> Result<u8> {
     let began = Instant::now();
     let started = SystemTime::now();
     std::fs::create_dir_all(&a.out).map_err(|e| Error::io(&a.out, e))?;
-    let inputs = inputs::collect(&a.inputs, &a.out, a.recursive)?;
+    let mut results_of = a.results();
+    let inputs = inputs::collect(&a.inputs, &a.out, a.recursive, &results_of.endings())?;
     let pipeline = a.pipeline.build()?;
-    let mut log = Log::new(a, &pipeline, started);
+    results_of.terms = pipeline.models().iter().filter_map(|m| m.spec().training.as_ref()).map(|t| t.license.clone()).collect();
+    let mut log = Log::new(a, &pipeline, results_of.endings(), started);
     let finished = if a.resume { log.finished_before(&a.out) } else { BTreeMap::new() };
     let (done, todo): (Vec<Input>, Vec<Input>) =
-        inputs.into_iter().partition(|i| finished.get(&key(&i.path)).is_some_and(|before| complete(i, before)));
+        inputs.into_iter().partition(|i| finished.get(&key(&i.path)).is_some_and(|before| complete(i, &results_of, before)));
     log.files.extend(done.iter().filter_map(|i| finished.get(&key(&i.path)).cloned()));
     let bar = progress(todo.len(), a.quiet || a.json);
-    let mut overlay = OverlayOptions::default();
-    overlay.colormap = a.colormap;
-    overlay.opacity = a.opacity;
     let read_options = ReadOptions::default().frame(a.frame);
     let (strict, run_options) = (a.strict, a.pipeline.run_options());
     let (mut failed, mut stopped) = (0, false);
@@ -44,7 +43,7 @@ pub(crate) fn run(a: &Analyze) -> Result<u8> {
         if strict {
             analysis.quality.require_good()?;
         }
-        let json = write_results(&radiograph, &analysis, &input, &overlay)?;
+        let json = results_of.write(&radiograph, &analysis, &input)?;
         Ok(Finished { json, sha256: analysis.input_sha256, milliseconds: start.elapsed().as_millis() })
     });
     for (input, result) in todo.iter().zip(results) {
@@ -89,31 +88,6 @@ struct Finished {
     milliseconds: u128,
 }
 
-/// Renders and writes the results of one input; the JSON comes last.
-pub(crate) fn write_results(radiograph: &Radiograph, analysis: &Analysis, input: &Input, overlay: &OverlayOptions) -> Result<Value> {
-    let empty;
-    let lungs = match &analysis.lungs {
-        Some(l) => l.labels(),
-        None => {
-            empty = ndarray::Array2::zeros((analysis.height, analysis.width));
-            &empty
-        }
-    };
-    let name = input.path.file_name().map(|n| n.to_string_lossy().into_owned());
-    let json = report::to_json(analysis, name.as_deref());
-    let picture = render::analysis_overlay(radiograph, analysis, overlay)?;
-    let files = [
-        render::encode_rgb(&picture)?,
-        render::encode_grey(analysis.infection.bytes())?,
-        render::encode_grey(lungs)?,
-        format!("{json:#}\n").into_bytes(),
-    ];
-    for (ending, bytes) in RESULTS.iter().zip(&files) {
-        output::write(&output::with_ending(&input.stem, ending), bytes)?;
-    }
-    Ok(json)
-}
-
 /// One line for people.
 fn summary(json: &Value) -> String {
     let percent = |v: &Value| v.as_f64().map_or("no lungs".to_owned(), |x| format!("{:.1} % of the lungs", 100.0 * x));
@@ -151,18 +125,20 @@ fn key(path: &Path) -> String {
 }
 
 /// Whether the results of `input` stand and were made of what it holds now.
-fn complete(input: &Input, before: &Value) -> bool {
+fn complete(input: &Input, results: &Results, before: &Value) -> bool {
     let hash = || -> std::io::Result<String> {
         let mut hasher = Sha256::new();
         std::io::copy(&mut std::fs::File::open(&input.path)?, &mut hasher)?;
         Ok(format!("{:x}", hasher.finalize()))
     };
-    RESULTS.iter().all(|e| output::with_ending(&input.stem, e).exists()) && hash().is_ok_and(|h| before["sha256"] == *h)
+    results.all_exist(&input.stem) && hash().is_ok_and(|h| before["sha256"] == *h)
 }
 
 /// The record of the run, `run.json`: the one place for times, so that results stay identical from run to run.
 struct Log {
     head: Value,
+    /// Of the files that every finished input has.
+    endings: Vec<String>,
     files: Vec<Value>,
     analysed: usize,
     /// When the record was last written, and how long that took.
@@ -170,7 +146,7 @@ struct Log {
 }
 
 impl Log {
-    fn new(a: &Analyze, pipeline: &Pipeline, started: SystemTime) -> Self {
+    fn new(a: &Analyze, pipeline: &Pipeline, endings: Vec<String>, started: SystemTime) -> Self {
         let models: Vec<_> = pipeline.models().iter().map(Model::identity).collect();
         let p = &a.pipeline;
         let seconds = started.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
@@ -181,10 +157,11 @@ impl Log {
             "options": {
                 "fusion": p.fusion, "views": p.views, "precision": p.precision, "operating_point": p.operating_point,
                 "colormap": a.colormap.to_string(), "opacity": a.opacity, "frame": a.frame, "strict": a.strict,
+                "dicom": a.dicom, "html": a.html,
             },
             "started_unix": seconds,
         });
-        Log { head, files: Vec::new(), analysed: 0, saved: None }
+        Log { head, endings, files: Vec::new(), analysed: 0, saved: None }
     }
 
     /// Entries that an earlier run of the same version, models and options finished in `out`, by input path.
@@ -200,7 +177,7 @@ impl Log {
 
     fn succeeded(&mut self, input: &Input, finished: &Finished) {
         self.analysed += 1;
-        let outputs: Vec<String> = RESULTS.iter().map(|e| key(&output::with_ending(&input.stem, e))).collect();
+        let outputs: Vec<String> = self.endings.iter().map(|e| key(&output::with_ending(&input.stem, e))).collect();
         self.files.push(json!({
             "input": key(&input.path), "sha256": finished.sha256, "status": "ok", "outputs": outputs, "ms": finished.milliseconds,
         }));

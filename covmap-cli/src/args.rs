@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use covmap_core::engine::Engine;
-use covmap_core::render::Colormap;
+use covmap_core::render::{Colormap, OverlayOptions};
+use covmap_core::report::DicomObject;
 use covmap_core::{Fusion, OperatingPoint, Pipeline, PipelineOptions, Precision, Result, RunOptions, Views};
 
+use crate::results::Results;
 use crate::wrong_argument;
 
 /// COVID-19 infection maps from chest radiographs.
@@ -61,6 +63,13 @@ pub(crate) struct Analyze {
     /// Refuse radiographs of doubtful quality instead of flagging them.
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Also write DICOM objects of the input's study: seg (Segmentation of lungs and opacity), sr (Structured Report by TID
+    /// 1500), sc (Secondary Capture of the overlay), as STEM.seg.dcm and so on. DICOM inputs only.
+    #[arg(long, value_delimiter = ',', value_name = "KINDS")]
+    pub(crate) dicom: Vec<DicomObject>,
+    /// Also write STEM.html: one page for people that needs no network.
+    #[arg(long)]
+    pub(crate) html: bool,
     /// Print every result as one line of JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -73,6 +82,19 @@ pub(crate) struct Analyze {
     /// Print errors only.
     #[arg(long)]
     pub(crate) quiet: bool,
+}
+
+impl Analyze {
+    /// What to write for every input.
+    pub(crate) fn results(&self) -> Results {
+        let mut overlay = OverlayOptions::default();
+        (overlay.colormap, overlay.opacity) = (self.colormap, self.opacity);
+        let mut dicom = self.dicom.clone();
+        dicom.sort_by_key(|object| object.as_str());
+        dicom.dedup();
+        let p = &self.pipeline;
+        Results { overlay, dicom, options: format!("{} {}", p.fusion, p.views), html: self.html, terms: Vec::new() }
+    }
 }
 
 /// Which models, and how they run.

@@ -6,13 +6,13 @@ mod occlusion;
 
 use std::collections::BTreeSet;
 
-use covmap_core::render::OverlayOptions;
 use covmap_core::{Analysis, Pipeline, Radiograph, Result, RunOptions};
 use serde_json::{Map, Value, json};
 
-use crate::analyze::{progress, write_results};
+use crate::analyze::progress;
 use crate::args::Evaluate;
 use crate::inputs::Input;
+use crate::results::Results;
 use crate::{OK, SOME_FAILED, USAGE, output, usage};
 use catalog::Row;
 use figures::{Case, Figures};
@@ -39,7 +39,7 @@ pub(crate) fn run(a: &Evaluate) -> Result<u8> {
         };
         if let Some(out) = &out {
             let input = Input { path: row.image(&data)?, stem: out.join(&row.id) };
-            write_results(&radiograph, &analysis, &input, &OverlayOptions::default())?;
+            Results::default().write(&radiograph, &analysis, &input)?;
         }
         Case::new(&row, &data, &analysis)
     });

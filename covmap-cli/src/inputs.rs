@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use covmap_core::{Error, Result};
 
-use crate::output::{RESULTS, with_ending};
+use crate::output::with_ending;
 use crate::usage;
 
 /// Endings that are taken from a folder without a look inside.
@@ -19,8 +19,9 @@ pub(crate) struct Input {
 }
 
 /// Lists the files of `inputs` in a stable order. Folders give what looks like an image; files are taken as named, so
-/// that one that cannot be read is reported instead of skipped. The folder `out` is never an input.
-pub(crate) fn collect(inputs: &[PathBuf], out: &Path, recursive: bool) -> Result<Vec<Input>> {
+/// that one that cannot be read is reported instead of skipped. The folder `out` is never an input. `endings` are those of the
+/// results.
+pub(crate) fn collect(inputs: &[PathBuf], out: &Path, recursive: bool, endings: &[String]) -> Result<Vec<Input>> {
     let out_real = out.canonicalize().ok();
     let mut found: Vec<(PathBuf, PathBuf)> = Vec::new();
     for input in inputs {
@@ -36,7 +37,7 @@ pub(crate) fn collect(inputs: &[PathBuf], out: &Path, recursive: bool) -> Result
         }
     }
     let inputs = name(found, out);
-    refuse_to_overwrite(&inputs)?;
+    refuse_to_overwrite(&inputs, endings)?;
     Ok(inputs)
 }
 
@@ -65,9 +66,9 @@ fn looks_like_an_image(path: &Path) -> bool {
 }
 
 /// Refuses a folder for the results where one of them would replace an input.
-fn refuse_to_overwrite(inputs: &[Input]) -> Result<()> {
+fn refuse_to_overwrite(inputs: &[Input], endings: &[String]) -> Result<()> {
     let read: HashSet<PathBuf> = inputs.iter().filter_map(|i| i.path.canonicalize().ok()).collect();
-    for result in inputs.iter().flat_map(|i| RESULTS.map(|ending| with_ending(&i.stem, ending))) {
+    for result in inputs.iter().flat_map(|i| endings.iter().map(|ending| with_ending(&i.stem, ending))) {
         if result.canonicalize().is_ok_and(|r| read.contains(&r)) {
             return Err(usage(format!("{}: a result would overwrite this input; choose another --out", result.display())));
         }
@@ -136,7 +137,7 @@ mod tests {
             std::fs::write(root.path().join(f), b"x").unwrap();
         }
         let list = |recursive| -> Vec<PathBuf> {
-            let found = collect(&[root.path().to_owned()], &out, recursive).unwrap();
+            let found = collect(&[root.path().to_owned()], &out, recursive, &[]).unwrap();
             found.into_iter().map(|i| i.stem.strip_prefix(&out).unwrap().to_owned()).collect()
         };
         assert_eq!(list(false), [PathBuf::from("a"), "b".into()]);

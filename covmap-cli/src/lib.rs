@@ -15,6 +15,7 @@ mod inputs;
 mod model;
 mod output;
 mod phantom;
+mod results;
 
 use std::ffi::OsString;
 

@@ -5,9 +5,6 @@ use std::path::{Path, PathBuf};
 
 use covmap_core::{Error, Result};
 
-/// Endings of the files that one analysis writes, the JSON last: where it stands, the others do.
-pub(crate) const RESULTS: [&str; 4] = ["overlay.png", "infection.png", "lung.png", "json"];
-
 /// Writes through a temporary file in the same folder and renames it into place.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,0 +1,70 @@
+//! The result files of one input: which there are, and writing them.
+
+use std::path::Path;
+
+use covmap_core::render::{self, OverlayOptions};
+use covmap_core::report::{self, DicomObject, DicomOptions, HtmlOptions};
+use covmap_core::{Analysis, Radiograph, Result};
+use serde_json::Value;
+
+use crate::inputs::Input;
+use crate::output::{self, with_ending};
+
+/// What to write for every input beside masks, overlay and JSON, and how.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Results {
+    pub(crate) overlay: OverlayOptions,
+    pub(crate) dicom: Vec<DicomObject>,
+    /// What of the options decides the analysis itself.
+    pub(crate) options: String,
+    pub(crate) html: bool,
+    /// Terms of the models, for the page.
+    pub(crate) terms: Vec<String>,
+}
+
+impl Results {
+    /// Endings of the files, the JSON last: where it stands, the others do.
+    pub(crate) fn endings(&self) -> Vec<String> {
+        let mut endings: Vec<String> = ["overlay.png", "infection.png", "lung.png"].map(str::to_owned).into();
+        endings.extend(self.dicom.iter().map(|object| format!("{object}.dcm")));
+        endings.extend(self.html.then(|| "html".to_owned()));
+        endings.push("json".to_owned());
+        endings
+    }
+
+    /// Renders and writes the results of one input; nothing is written where one of them cannot be made.
+    pub(crate) fn write(&self, radiograph: &Radiograph, analysis: &Analysis, input: &Input) -> Result<Value> {
+        let empty;
+        let lungs = match &analysis.lungs {
+            Some(l) => l.labels(),
+            None => {
+                empty = ndarray::Array2::zeros((analysis.height, analysis.width));
+                &empty
+            }
+        };
+        let name = input.path.file_name().map(|n| n.to_string_lossy().into_owned());
+        let json = report::to_json(analysis, name.as_deref());
+        let picture = render::analysis_overlay(radiograph, analysis, &self.overlay)?;
+        let mut files = vec![render::encode_rgb(&picture)?, render::encode_grey(analysis.infection.bytes())?, render::encode_grey(lungs)?];
+        let mut dicom = DicomOptions::default();
+        (dicom.overlay, dicom.options) = (self.overlay, self.options.clone());
+        for object in &self.dicom {
+            files.push(report::to_dicom(radiograph, analysis, *object, &dicom)?);
+        }
+        if self.html {
+            let mut page = HtmlOptions::default();
+            (page.file, page.overlay, page.terms) = (name, self.overlay, self.terms.clone());
+            files.push(report::to_html(radiograph, analysis, &page)?.into_bytes());
+        }
+        files.push(format!("{json:#}\n").into_bytes());
+        for (ending, bytes) in self.endings().iter().zip(&files) {
+            output::write(&with_ending(&input.stem, ending), bytes)?;
+        }
+        Ok(json)
+    }
+
+    /// Whether every file of a stem is there.
+    pub(crate) fn all_exist(&self, stem: &Path) -> bool {
+        self.endings().iter().all(|ending| with_ending(stem, ending).exists())
+    }
+}
