@@ -146,3 +146,28 @@ fn inputs_are_never_overwritten() {
     assert_eq!(run.status, 2, "{}", run.err);
     assert!(run.err.contains("a.infection.png: a result would overwrite this input"), "{}", run.err);
 }
+
+/// What other software reads in them is checked in tests/dicom.
+#[test]
+fn dicom_objects_and_a_page_are_written_on_request() {
+    let place = Place::new();
+    place.write("a.dcm", &phantom(1, Opacities::Moderate, 160, 200).to_dicom().unwrap());
+    place.phantom("b.png", 2);
+    let arguments = ["a.dcm", "b.png", "--dicom", "seg,sc,sr,seg", "--html"];
+    let run = place.analyze(&arguments);
+    assert_eq!(run.status, 1, "{}", run.err);
+    assert!(run.err.contains("b.png: DICOM results belong to the study of a DICOM image"), "{}", run.err);
+    let mut wanted = results_of(&["a"]);
+    wanted.extend(["a.seg.dcm", "a.sr.dcm", "a.sc.dcm", "a.html"].map(str::to_owned));
+    wanted.sort();
+    assert_eq!(place.names("out"), wanted);
+    assert_eq!(place.entry("a.dcm")["outputs"].as_array().unwrap().len(), 8);
+    assert_eq!(place.entry("b.png")["kind"], "Input");
+
+    std::fs::remove_file(place.path("out/a.sr.dcm")).unwrap();
+    let resumed = place.analyze(&[&arguments[..], &["--resume"]].concat());
+    assert!(resumed.out.contains("a.dcm: opacity"), "a missing object is no finished input: {}", resumed.out);
+    assert_eq!(place.names("out"), wanted);
+    let again = place.analyze(&[&arguments[..], &["--resume"]].concat());
+    assert!(again.out.contains("1 finished earlier"), "{}", again.out);
+}

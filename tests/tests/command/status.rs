@@ -23,7 +23,7 @@ fn wrong_usage_is_2_and_writes_nothing() {
     let place = Place::new();
     place.phantom("a.png", 1);
     std::fs::create_dir(place.path("empty")).unwrap();
-    let wrong: [(&[&str], &str); 16] = [
+    let wrong: [(&[&str], &str); 17] = [
         (&[], "Usage"),
         (&["analyse", "a.png"], "unrecognized subcommand"),
         (&["analyze", "a.png"], "--out"),
@@ -33,6 +33,7 @@ fn wrong_usage_is_2_and_writes_nothing() {
         (&["analyze", "a.png", "--out", "out", "--opacity", "NaN"], "--opacity NaN"),
         (&["analyze", "a.png", "--out", "out", "--threads", "0"], "--threads"),
         (&["analyze", "a.png", "--out", "out", "--fusion", "median"], "mean, logit-mean, max, vote"),
+        (&["analyze", "a.png", "--out", "out", "--dicom", "seg,rt"], "seg, sr, sc"),
         (&["analyze", "a.png", "--out", "out", "--views", "all"], "none, flip"),
         (&["analyze", "empty", "--out", "out"], "no image in this folder"),
         (&["analyze", "a.png", "--out", "out", "--model", "missing.onnx"], "missing.onnx"),
