@@ -138,12 +138,14 @@ def fit(a, rows):
 def pool(a, rows):
     model, networks = onnx.load(a.model), metadata.Networks(a.networks)
     used = {}
-    for r in (chosen := usable(rows)):
+    # A fold without a network of its own has no maps.
+    chosen = [r for r in usable(rows) if os.path.exists(os.path.join(a.maps[0], r.id + ".json"))]
+    for r in chosen:
         known = networks.origin(a.maps[0], r)
         used[known["file"]] = known["threshold"]
     if set(used.values()) != {metadata.read(model, "thresholds")["infection"]}:
         raise SystemExit(f"the model's infection threshold differs from those of the networks behind the maps: {used}")
-    calibrate(model, [(r, features(a.maps[0], r)) for r in chosen], dict(maps="pooled, each by the network that did not see it", networks=sorted(used)))
+    calibrate(model, [(r, features(a.maps[0], r)) for r in chosen], dict(maps="pooled, each by the network that did not see it", networks=sorted(used), folds=sorted({r.fold for r in chosen})))
     onnx.save(model, a.model)
 
 

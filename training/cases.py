@@ -42,7 +42,7 @@ class Case:
     @property
     def dice(self):
         tp, fp, fn, _ = self.counts
-        return 2 * tp / (2 * tp + fp + fn)
+        return 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else 1.0      # nothing outlined, nothing found
 
     @property
     def senior(self):
