@@ -123,9 +123,15 @@ impl<'a> Origin<'a> {
 
     /// A reference that says what the source was used for, and whether its pixels are where the object's are.
     pub fn source_reference(&self, same_grid: bool) -> DataSet {
-        self.reference()
-            .text(tags::SPATIAL_LOCATIONS_PRESERVED, VR::CS, if same_grid { "YES" } else { "REORIENTED_ONLY" })
-            .code(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, Code("121322", "DCM", "Source image for image processing operation"))
+        let item = self.reference();
+        let item = if same_grid {
+            item.text(tags::SPATIAL_LOCATIONS_PRESERVED, VR::CS, "YES")
+        } else {
+            // Which way the source lies is asked for then (PS3.3 C.12.4.1).
+            let item = item.text(tags::SPATIAL_LOCATIONS_PRESERVED, VR::CS, "REORIENTED_ONLY");
+            self.copied(item, tags::PATIENT_ORIENTATION, false)
+        };
+        item.code(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, Code("121322", "DCM", "Source image for image processing operation"))
     }
 
     /// An item of Referenced Series Sequence (Common Instance Reference Module, PS3.3 C.12.2).

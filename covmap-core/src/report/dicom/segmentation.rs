@@ -59,17 +59,8 @@ pub(super) fn encode(origin: &Origin<'_>, radiograph: &Radiograph, analysis: &An
                 .pointer(tags::FUNCTIONAL_GROUP_POINTER, tags::SEGMENT_IDENTIFICATION_SEQUENCE)
                 .text(tags::DIMENSION_DESCRIPTION_LABEL, VR::LO, "Referenced Segment Number")],
         )
-        .sequence(
-            tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
-            [DataSet::new().sequence(
-                tags::DERIVATION_IMAGE_SEQUENCE,
-                [DataSet::new()
-                    .text(tags::DERIVATION_DESCRIPTION, VR::ST, STATEMENT)
-                    .code(tags::DERIVATION_CODE_SEQUENCE, Code("113076", "DCM", "Segmentation"))
-                    .sequence(tags::SOURCE_IMAGE_SEQUENCE, [origin.source_reference(true)])],
-            )],
-        )
-        .sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, (1..).take(segments.len()).map(frame))
+        .sequence(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, [DataSet::new()])
+        .sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, (1..).take(segments.len()).map(|number| frame(origin, number)))
         .pixels(pack(segments.iter().map(|s| &s.mask)));
     data.into_file(class, &origin.uid("seg"))
 }
@@ -116,9 +107,14 @@ fn describe(origin: &Origin<'_>, segment: &Segment, number: u16) -> DataSet {
         .text(tags::TRACKING_UID, VR::UI, &origin.uid(segment.label))
 }
 
-/// An item of Per-frame Functional Groups Sequence.
-fn frame(number: u16) -> DataSet {
+/// An item of Per-frame Functional Groups Sequence. The source stands in every frame, where readers look for it.
+fn frame(origin: &Origin<'_>, number: u16) -> DataSet {
+    let derivation = DataSet::new()
+        .text(tags::DERIVATION_DESCRIPTION, VR::ST, STATEMENT)
+        .code(tags::DERIVATION_CODE_SEQUENCE, Code("113076", "DCM", "Segmentation"))
+        .sequence(tags::SOURCE_IMAGE_SEQUENCE, [origin.source_reference(true)]);
     DataSet::new()
+        .sequence(tags::DERIVATION_IMAGE_SEQUENCE, [derivation])
         .sequence(tags::FRAME_CONTENT_SEQUENCE, [DataSet::new().index(tags::DIMENSION_INDEX_VALUES, number.into())])
         .sequence(tags::SEGMENT_IDENTIFICATION_SEQUENCE, [DataSet::new().number(tags::REFERENCED_SEGMENT_NUMBER, number)])
 }
