@@ -97,7 +97,7 @@ def test_segments_are_the_masks(place, name):
     assert sides == ["Right", "Left"]
     model = result(place, name)["model"][0]
     assert all(d.algorithm_identification.name == model["name"] for d in described)
-    assert all(model["sha256"] in d.algorithm_identification.AlgorithmParameters for d in described)
+    assert all(model["sha256"] in d.algorithm_identification[0].AlgorithmParameters for d in described)
 
 
 def numbers(group):
