@@ -11,6 +11,8 @@ import string
 
 import onnx
 
+import numpy as np
+
 from . import catalog, figures, metadata
 from .report import VERDICTS, number, table
 
@@ -68,7 +70,7 @@ def where(case):
 
 
 def dice_words(c):
-    ratio = c["marked"] / c["outlined"]
+    ratio = c["marked"] / c["outlined"] if c["outlined"] else np.inf     # outlined by a reader who found nothing
     kind = "nothing is marked" if c["marked"] == 0 else "most is missed" if ratio < 0.5 else "far more is marked" if ratio > 2 else "about as much is marked, partly elsewhere"
     return f"- {where(c)}: Dice {c['dice']:.2f}; {percent(c['outlined'])} of the image is outlined, {percent(c['marked'])} marked: {kind}."
 
