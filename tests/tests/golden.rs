@@ -2,12 +2,15 @@
 //! rewrites them; the pictures in the commit are what is reviewed.
 
 use covmap_core::phantom::{Opacities, PhantomOptions};
-use covmap_core::{Phantom, Radiograph};
+use covmap_core::{Phantom, Precision, Radiograph, RunOptions};
 use covmap_tests::golden::{self, Outcome};
 use covmap_tests::{bundled, phantom, picture};
 
 fn analysed(radiograph: &Radiograph) -> Outcome {
-    Outcome::of(radiograph, &bundled().analyze(radiograph).unwrap())
+    // In f32, which every processor has.
+    let mut options = RunOptions::default();
+    options.precision = Precision::F32;
+    Outcome::of(radiograph, &bundled().analyze_with(radiograph, &options).unwrap())
 }
 
 #[test]
