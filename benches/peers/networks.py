@@ -10,7 +10,7 @@ import tempfile
 
 import numpy as np
 
-from support import HERE, PROCESSORS, Worker, in_rounds, output, ratio, serve, times_of, write_json
+from support import HERE, PROCESSORS, Others, Worker, in_rounds, output, ratio, serve, times_of, write_json
 
 TOLERANCE = 1e-3    # largest difference of a pixel's probability, f32 to f32
 REFERENCE = "covmap reference"
@@ -77,6 +77,7 @@ def probabilities(path, sizes):
 
 def compare(name, model, threads, a, scratch):
     """The figures of one network at one number of threads."""
+    others = Others()
     shape, sizes = description(model)
     image, answer = os.path.join(scratch, "x.f32"), os.path.join(scratch, "y.f32")
     np.random.default_rng(1).standard_normal(shape).astype("<f4").tofile(image)
@@ -112,8 +113,9 @@ def compare(name, model, threads, a, scratch):
                 return w.ask(input=image, shape=shape, runs=runs)["ms"]
             contestants[engine] = timed
         rounds = in_rounds(a.rounds, contestants)
-    return {"name": name, "threads": threads, "megabytes": os.path.getsize(model) / 1e6, "ms": rounds,
-            "differences": differences, "precision": precision, "range": [float(outputs["covmap"].min()), float(outputs["covmap"].max())]}
+    return {"name": name, "threads": threads, "ms": rounds,
+            "differences": differences, "precision": precision, "others": others.share(),
+            "range": [float(outputs["covmap"].min()), float(outputs["covmap"].max())]}
 
 
 def runs_of(ms, block):
@@ -158,7 +160,7 @@ def main():
 
 
 def report(r):
-    print(f"{r['name']}, {r['threads']} thread(s); probabilities {r['range'][0]:.3f} to {r['range'][1]:.3f}")
+    print(f"{r['name']}, {r['threads']} thread(s); probabilities {r['range'][0]:.3f} to {r['range'][1]:.3f}; others took {r['others']:.0%}")
     ours = r["ms"]["covmap"]
     for engine, ms in r["ms"].items():
         print(f"  {engine:<17} median {statistics.median(ms):8.1f} ms   covmap / it {ratio(ours, ms):.2f}   "

@@ -17,7 +17,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
-from support import HERE, Worker, in_rounds, measured, output, serve, write_json
+from support import HERE, Others, Worker, in_rounds, measured, output, serve, write_json
 
 AGREEMENT = 0.005       # largest difference of the infected share
 SIZES = 0.1             # largest relative difference of the pictures' bytes
@@ -199,7 +199,9 @@ def main():
         return prepare(a)
     if a.part == "serve":
         return peer(a)
+    others = Others()
     result = PARTS[a.part](a)
+    result["others"] = others.share()
     print(json.dumps(result, indent=1))
     write_json(a.json, result)
 

@@ -10,6 +10,7 @@ Written by `benches/peers/run.py`; how it measures is in [peers/README.md](peers
 peer's, below 1 where covmap is faster. Contestants took turns over several rounds; each ratio is of the medians over all rounds,
 and beside it stand those of the single rounds. Outputs were compared before anything was timed.
 """
+DISTURBED = 0.1
 TARGETS_ONE = {"resnet18": {"onnxruntime": 0.9}, "densenet121": {"onnxruntime": 0.9}}
 TARGETS_ALL = {"bundled": {"onnxruntime": 0.7, "OpenVINO f32": 0.7}}
 
@@ -17,6 +18,12 @@ TARGETS_ALL = {"bundled": {"onnxruntime": 0.7, "OpenVINO f32": 0.7}}
 def table(head, rows):
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"
+
+
+def quiet(r):
+    """How far the machine was left to the contestants."""
+    took = f"\nOther processes took {r['others']:.0%} of the processors meanwhile"
+    return took + (".\n" if r["others"] <= DISTURBED else ": **disturbed**.\n")
 
 
 def by_round(values, digits=2):
@@ -58,7 +65,7 @@ def network(r, targets):
         if engine in limits:
             targets.at_most(f"{r['name']}, {threads_text(r['threads'])}, f32: covmap / {engine}", ratio(ours, ms), limits[engine])
     return (f"### {r['name']}, {threads_text(r['threads'])}\n\n"
-            + table(["engine", "ms", "covmap / it", "by round", "probability differs by"], rows))
+            + table(["engine", "ms", "covmap / it", "by round", "probability differs by"], rows) + quiet(r))
 
 
 def pair(r, unit="ms"):
@@ -101,12 +108,12 @@ def start(r, targets):
     targets.at_most("peak memory, 512 x 512 PNG", median(r["megabytes"]), 120, " MB")
     rows = [[f"`covmap {command}`", f"{median(ms):.1f}"] for command, ms in r["ms"].items()]
     return ("### Start\n\nLoading is the median difference of both, in turn; `inspect` builds all that a run needs.\n\n" + table(["command", "ms"], rows)
-            + f"\nLoading takes {median(r['load_ms']):.1f} ms; a run on a 512 x 512 PNG peaks at {median(r['megabytes']):.0f} MB.\n")
+            + f"\nLoading takes {median(r['load_ms']):.1f} ms; a run on a 512 x 512 PNG peaks at {median(r['megabytes']):.0f} MB.\n" + quiet(r))
 
 
 def agreement(r):
     return (f"\nBoth found the same: infected shares differ by at most {100 * r['agreement']['share']:.4f} points; "
-            f"Python's pictures have {r['agreement']['bytes']:.2f} of covmap's bytes.\n")
+            f"Python's pictures have {r['agreement']['bytes']:.2f} of covmap's bytes.\n" + quiet(r))
 
 
 def write(path, figures):

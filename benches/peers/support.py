@@ -1,6 +1,7 @@
 """What the comparisons share: running commands, workers that stay loaded, rounds, figures."""
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -31,6 +32,25 @@ def measured(*command):
     if int(status):
         sys.exit(f"{' '.join(str(c) for c in command)}: exit status {status}")
     return 1e3 * float(seconds), int(peak_kib) * 1024 / 1e6
+
+
+class Others:
+    """What share of the processors other processes took since this was made; children count once they have ended."""
+
+    def __init__(self):
+        self.before = self.times()
+
+    @staticmethod
+    def times():
+        with open("/proc/stat") as f:
+            user, nice, system, idle, wait, interrupts, soft, steal, *_ = (int(n) for n in f.readline().split()[1:])
+        busy = (user + nice + system + interrupts + soft + steal) / os.sysconf("SC_CLK_TCK")
+        usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return busy, busy + (idle + wait) / os.sysconf("SC_CLK_TCK"), sum(u.ru_utime + u.ru_stime for u in usages)
+
+    def share(self):
+        busy, total, own = (after - before for after, before in zip(self.times(), self.before))
+        return max(0, busy - own) / max(total, 1e-9)
 
 
 class Worker:
