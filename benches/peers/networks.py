@@ -14,9 +14,10 @@ from support import HERE, PROCESSORS, Others, Worker, in_rounds, output, ratio, 
 
 TOLERANCE = 1e-3    # largest difference of a pixel's probability, f32 to f32
 REFERENCE = "covmap reference"
+AUTO = "covmap auto"     # the precision that covmap chooses itself
 PEERS = ["onnxruntime", "OpenVINO f32", "OpenVINO"]
-# OpenVINO's own choice of precision may be bf16: its difference is told, not judged.
-INEXACT = ["OpenVINO"]
+# An engine's own choice of precision may be bf16: its difference is told, not judged.
+INEXACT = ["OpenVINO", AUTO]
 
 
 def onnxruntime_run(model, threads):
@@ -82,8 +83,8 @@ def compare(name, model, threads, a, scratch):
     image, answer = os.path.join(scratch, "x.f32"), os.path.join(scratch, "y.f32")
     np.random.default_rng(1).standard_normal(shape).astype("<f4").tofile(image)
 
-    def covmap(engine, runs, *more):
-        return lambda: bench(a.covmap, model, threads, engine, runs, "--input", image, *more)
+    def covmap(engine, runs, *more, exactly="f32"):
+        return lambda: bench(a.covmap, model, threads, engine, runs, "--precision", exactly, "--input", image, *more)
 
     def worker(engine):
         return Worker(os.path.join(HERE, "networks.py"), model, "--serve", engine, "--threads", threads)
@@ -91,8 +92,8 @@ def compare(name, model, threads, a, scratch):
     with worker(PEERS[0]) as ort, worker(PEERS[1]) as f32, worker(PEERS[2]) as free:
         peers = dict(zip(PEERS, (ort, f32, free)))
         outputs, block, precision = {}, {}, {}
-        for engine, option in (("covmap", "auto"), (REFERENCE, "reference")):
-            block[engine] = covmap(option, 1, "--output", answer)()
+        for engine, option, exactly in (("covmap", "auto", "f32"), (AUTO, "auto", "auto"), (REFERENCE, "reference", "f32")):
+            block[engine] = covmap(option, 1, "--output", answer, exactly=exactly)()
             outputs[engine] = probabilities(answer, sizes)
         for engine, w in peers.items():
             w.ask(input=image, shape=shape, runs=2)
@@ -104,7 +105,8 @@ def compare(name, model, threads, a, scratch):
             if not d <= TOLERANCE and engine not in INEXACT:
                 raise SystemExit(f"{name}: {engine} differs from onnxruntime by {d:.1e} in probability: no times are quoted")
         # covmap bench warms up by three runs of its own; a worker by two, since it stays loaded.
-        contestants = {"covmap": covmap("auto", runs_of(block["covmap"], a.block)), REFERENCE: covmap("reference", 1)}
+        runs = runs_of(block["covmap"], a.block)
+        contestants = {"covmap": covmap("auto", runs), AUTO: covmap("auto", runs, exactly="auto"), REFERENCE: covmap("reference", 1)}
         for engine, w in peers.items():
             runs = runs_of(block[engine], a.block)
 
