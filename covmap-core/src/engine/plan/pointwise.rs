@@ -56,7 +56,8 @@ pub(super) fn step(
         }
     }
     let row = lanes.len() * shape.w * size_of::<u16>();
-    let strip = (STRIP / row).clamp(1, shape.h);
+    // At least four strips, so that threads find work.
+    let strip = (STRIP / row).min(shape.h.div_ceil(4)).max(1);
     let sources = sources.iter().map(|(s, p)| (p.view, s.shape.c.div_ceil(BLOCK))).collect();
     PointwiseStep { sources, weights, groups, bias, out, blocks, rows: shape.h, cols: shape.w, strip, residual, act }
 }
