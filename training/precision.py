@@ -6,31 +6,18 @@ Dice and the mean absolute difference of the Brixia estimates go into the metada
 """
 import argparse
 import json
-import os
 
 import numpy as np
 import onnx
 
-from . import catalog, metadata
-from .cases import grey
+from . import cases, catalog, metadata
 
 
-def figures(data, folder, rows):
+def figures(found):
     """Pixel F1 of the outlined images (each of the same weight) and mean Dice of the lungs in the product's convention."""
-    counts, dice = np.zeros(3), []
-    for r in rows:
-        if r.outlined:
-            found, truth = grey(os.path.join(folder, r.id + ".infection.png")) >= 128, catalog.mask(data, r, "infection") > 0
-            counts += np.array([(found & truth).mean(), (found & ~truth).mean(), (~found & truth).mean()])
-        if r.lung_mask.startswith(catalog.LUNGS):
-            found, truth = grey(os.path.join(folder, r.id + ".lung.png")) > 0, catalog.mask(data, r, "lung") > 50
-            dice.append(2 * (found & truth).sum() / max(found.sum() + truth.sum(), 1))
-    return 2 * counts[0] / (2 * counts[0] + counts[1] + counts[2]), np.mean(dice)
-
-
-def brixia(folder, row):
-    with open(os.path.join(folder, row.id + ".json")) as f:
-        return json.load(f)["severity"]["brixia_estimate"]
+    tp, fp, fn, _ = sum(c.counts for c in found if c.row.outlined)
+    lungs = [c.lung_dice for c in found if c.lung_convention == catalog.LUNGS]
+    return 2 * tp / (2 * tp + fp + fn), np.mean(lungs)
 
 
 def main():
@@ -40,16 +27,16 @@ def main():
     ap.add_argument("bf16")
     ap.add_argument("--data", default="../shared/data")
     a = ap.parse_args()
-    both = [{name[:-5] for name in os.listdir(folder) if name.endswith(".json")} for folder in (a.f32, a.bf16)]
-    rows = [r for r in catalog.load(a.data) if r.id in both[0] & both[1]]
-    (f1, dice), (f1_short, dice_short) = figures(a.data, a.f32, rows), figures(a.data, a.bf16, rows)
-    estimates = [(brixia(a.f32, r), brixia(a.bf16, r)) for r in rows]
+    rows = catalog.load(a.data)
+    long, short = ({c.row.id: c for c in cases.load(a.data, folder, rows)} for folder in (a.f32, a.bf16))
+    both = [(long[i], short[i]) for i in long if i in short]
+    (f1, dice), (f1_short, dice_short) = (figures(found) for found in zip(*both))
     change = dict(infection_f1=f1_short - f1, lung_dice=dice_short - dice,
-                  brixia=float(np.mean([abs(x - y) for x, y in estimates if x is not None and y is not None])))
+                  brixia=float(np.mean([abs(x.brixia - y.brixia) for x, y in both])))
     model = onnx.load(a.model)
     metadata.write(model, "bf16", change)
     onnx.save(model, a.model)
-    print(f"{len(rows)} images: F1 {f1:.4f} and {f1_short:.4f}, Dice {dice:.4f} and {dice_short:.4f}")
+    print(f"{len(both)} images: F1 {f1:.4f} and {f1_short:.4f}, Dice {dice:.4f} and {dice_short:.4f}")
     print(json.dumps(change))
 
 
