@@ -40,7 +40,9 @@ use crate::{Error, Limits, Result, RunOptions, digest, simd};
 
 /// A graph that runs: flat input in the model's layout, one flat tensor per described output.
 pub(crate) trait Network: Send + Sync + std::fmt::Debug {
-    fn run(&self, input: &[f32], options: &RunOptions, threads: &Threads) -> Result<Vec<Vec<f32>>>;
+    fn run(&self, input: &[f32], options: &RunOptions, threads: &Threads) -> Result<Vec<Vec<f32>>> {
+        self.observe(input, options, threads, &mut |_, _| ())
+    }
 
     fn execution(&self) -> Execution;
 
@@ -153,8 +155,8 @@ impl Model {
         let sha256 = digest::sha256(&file);
         let threads = Threads::new(options.threads)?;
         let model = Model { spec, sha256, path: None, file, engine: options.engine, networks: Default::default(), threads };
-        let network = model.build(proto, model.precision(Precision::Auto)? == Precision::Bf16)?;
-        let _ = model.networks[usize::from(model.precision(Precision::Auto)? == Precision::Bf16)].set(network);
+        let bf16 = model.precision(Precision::Auto)? == Precision::Bf16;
+        let _ = model.networks[usize::from(bf16)].set(model.build(proto, bf16)?);
         Ok(model)
     }
 

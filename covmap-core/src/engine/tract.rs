@@ -120,10 +120,6 @@ fn check_outputs(model: &TypedModel, spec: &ModelSpec) -> Result<()> {
 }
 
 impl Network for TractNetwork {
-    fn run(&self, input: &[f32], options: &RunOptions, threads: &Threads) -> Result<Vec<Vec<f32>>> {
-        self.observe(input, options, threads, &mut |_, _| ())
-    }
-
     fn execution(&self) -> Execution {
         Execution::new(&self.regions, &self.fallbacks)
     }

@@ -3,7 +3,6 @@
 //! Values stay f32 in the arena; a strip of pixels at a time is rounded into scratch memory, then multiplied.
 
 use super::BLOCK;
-use super::conv::Residual;
 use super::plane::View;
 use crate::engine::graph::Act;
 
@@ -23,7 +22,7 @@ pub(crate) struct PointwiseStep {
     pub cols: usize,
     /// Rows in a strip.
     pub strip: usize,
-    pub residual: Option<Residual>,
+    pub residual: Option<View>,
     pub act: Option<Act>,
 }
 

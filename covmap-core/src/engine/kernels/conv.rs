@@ -2,6 +2,7 @@
 //! while a list of terms (a tap of the kernel times a block of input channels) streams past.
 
 use super::lane::Lane;
+use super::plane::View;
 use super::{act, level_dispatch};
 use crate::engine::graph::Act;
 
@@ -45,23 +46,16 @@ pub(crate) struct ConvStep {
     pub out: usize,
     pub plane: usize,
     /// A value of the output's shape that is added: start of its first block, and between its blocks and rows. Only with a single phase.
-    pub residual: Option<Residual>,
+    pub residual: Option<View>,
     pub act: Option<Act>,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Residual {
-    pub at: usize,
-    pub plane: usize,
-    pub row: usize,
-}
-
-/// Output blocks that one pass over the input makes.
-pub(crate) fn group_blocks(blocks: usize, first: usize, widest: usize) -> usize {
+/// Output blocks that one pass over the input makes, at most `widest` at once: first and count of each pass.
+pub(crate) fn groups(blocks: usize, widest: usize) -> impl Iterator<Item = (usize, usize)> {
     // Even groups: 4 is 2 + 2, not 3 + 1.
     let groups = blocks.div_ceil(widest);
-    let (base, extra) = (blocks / groups, blocks % groups);
-    if first < extra * (base + 1) { base + 1 } else { base }
+    let (base, extra) = (blocks / groups.max(1), blocks % groups.max(1));
+    (0..groups).map(move |g| (g * base + g.min(extra), base + usize::from(g < extra)))
 }
 
 level_dispatch! {

@@ -1,7 +1,7 @@
 //! 3 x 3 convolution by Winograd's F(4 x 4, 3 x 3) (Lavin and Gray, 2016): 36 multiplications for sixteen output pixels of a
 //! channel pair instead of 144. Input tiles of 6 x 6 are transformed, multiplied position by position, and transformed back.
 
-use super::conv::{ConvStep, Residual, conv_body};
+use super::conv::{ConvStep, conv_body};
 use super::lane::Lane;
 use super::plane::View;
 use super::{BLOCK, act, level_dispatch};
@@ -19,7 +19,7 @@ pub(crate) struct WinogradStep {
     pub sources: Vec<TileSource>,
     /// The products, as a convolution over the scratch memory with one phase for each of the 36 positions.
     pub products: ConvStep,
-    /// Output blocks that are made at once, as `group_blocks` gives them: first and count.
+    /// Output blocks that are made at once, as `groups` gives them: first and count.
     pub groups: Vec<(usize, usize)>,
     /// Floats of scratch memory that a strip needs; in it, floats between the transformed inputs of two positions, where
     /// the products begin, and floats between those of two positions.
@@ -34,7 +34,7 @@ pub(crate) struct WinogradStep {
     pub tiles: usize,
     pub tile_rows: usize,
     pub strip: usize,
-    pub residual: Option<Residual>,
+    pub residual: Option<View>,
     pub act: Option<Act>,
 }
 

@@ -81,7 +81,7 @@ impl Plan {
                     macs: if first { macs } else { 0 },
                     covers: if first { node.covers } else { 0 },
                     kind,
-                    clear: (first && frames[i].halo > 0).then_some(frames[i]).into_iter().collect(),
+                    clear: (first && frames[i].halo > 0).then_some(frames[i]),
                 });
             }
         }

@@ -4,7 +4,7 @@ use super::terms::{Placed, Source};
 use crate::engine::graph::{Act, Conv, Shape};
 use crate::engine::kernels::BLOCK;
 use crate::engine::kernels::bf16::{PointwiseStep, rounded};
-use crate::engine::kernels::conv::{Residual, group_blocks};
+use crate::engine::kernels::conv::groups;
 use crate::engine::kernels::plane::View;
 
 /// Bytes of rounded input that a strip should not exceed, to stay near.
@@ -27,16 +27,12 @@ pub(super) fn step(
     shape: Shape,
     out: View,
     bias: Vec<f32>,
-    residual: Option<Residual>,
+    residual: Option<View>,
     act: Option<Act>,
     widest: usize,
 ) -> PointwiseStep {
     let blocks = shape.c.div_ceil(BLOCK);
-    let groups: Vec<(usize, usize)> = std::iter::successors(Some((0, group_blocks(blocks, 0, widest))), |(first, n)| {
-        let next = first + n;
-        (next < blocks).then(|| (next, group_blocks(blocks, next, widest)))
-    })
-    .collect();
+    let groups: Vec<(usize, usize)> = groups(blocks, widest).collect();
     let channels_in = conv.weights.len() / shape.c;
     // Where each lane of the rounded input comes from; lanes beyond a source's channels have no weight.
     let lanes: Vec<Option<usize>> = sources

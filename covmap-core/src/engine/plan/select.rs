@@ -7,7 +7,7 @@ use super::step::Kind;
 use super::terms::{self, Placed, Source};
 use super::winograd;
 use crate::engine::graph::{Act, Conv, Pool, Shape};
-use crate::engine::kernels::conv::{ConvStep, Residual};
+use crate::engine::kernels::conv::ConvStep;
 use crate::engine::kernels::depthwise::DepthwiseStep;
 use crate::engine::kernels::plane::{PlaneOp, PlaneStep, View};
 use crate::engine::kernels::{BLOCK, widest_group};
@@ -131,7 +131,7 @@ pub(super) fn lower(fused: &Fused, frames: &[Frame], i: usize, level: Level, bf1
                 let placed: Vec<(Source, Placed)> =
                     sources.into_iter().map(|s| (s, Placed { view: frames[s.node].view(), planar: frames[s.node].pixel == 1 })).collect();
                 let bias = padded(&conv.bias);
-                let residual = residual.then(|| input(1)).map(|r| Residual { at: r.at, plane: r.plane, row: r.row });
+                let residual = residual.then(|| input(1));
                 if bf16 && pointwise::fits(conv, &placed) {
                     Kind::Pointwise(pointwise::step(conv, &placed, shape, out, bias, residual, *act, widest_group(level)))
                 } else if placed.iter().all(|(_, p)| !p.planar)

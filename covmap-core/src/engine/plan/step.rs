@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::arena::Arena;
 use super::frame::Frame;
 use crate::engine::kernels::bf16::{PointwiseStep, pointwise_rows};
-use crate::engine::kernels::conv::{ConvStep, conv_rows, group_blocks};
+use crate::engine::kernels::conv::{ConvStep, conv_rows, groups};
 use crate::engine::kernels::depthwise::{DepthwiseStep, depthwise_rows};
 use crate::engine::kernels::plane::{PlaneOp, PlaneStep, View, plane_rows};
 use crate::engine::kernels::winograd::{TILE, WinogradStep, winograd_strip};
@@ -21,7 +21,7 @@ pub(crate) struct Step {
     pub macs: usize,
     pub covers: usize,
     pub(super) kind: Kind,
-    pub(super) clear: Vec<Frame>,
+    pub(super) clear: Option<Frame>,
 }
 
 #[derive(Debug)]
@@ -96,21 +96,10 @@ impl Kind {
 
     /// The end of what it reads and writes.
     pub(super) fn reach(&self) -> usize {
-        let last = |n: usize| n.saturating_sub(1);
         match self {
-            Kind::Conv(c) => {
-                let phases = c.phases.iter().filter(|p| p.rows > 0 && p.cols > 0).flat_map(|p| {
-                    let (rows, cols) = (last(p.rows), last(p.cols));
-                    let out = c.out + p.at + rows * p.row + cols * p.px + last(p.first + p.blocks) * c.plane + BLOCK;
-                    let residual =
-                        c.residual.map_or(0, |r| r.at + last(p.first + p.blocks) * r.plane + rows * r.row + cols * BLOCK + BLOCK);
-                    p.terms.iter().map(move |t| t.at + rows * t.row + cols * t.px + t.channels).chain([out, residual])
-                });
-                phases.max().unwrap_or(0)
-            }
+            Kind::Conv(c) => conv_reach(c),
             Kind::Winograd(w) => {
-                let products = Kind::Conv(w.products.clone()).reach();
-                if products > w.scratch || w.sources.iter().any(|s| s.view.at < s.view.row + BLOCK) {
+                if conv_reach(&w.products) > w.scratch || w.sources.iter().any(|s| s.view.at < s.view.row + BLOCK) {
                     return usize::MAX;
                 }
                 let [rows, cols] = [w.tile_rows * TILE, w.tiles * TILE];
@@ -162,14 +151,7 @@ impl Kind {
                 .phases
                 .iter()
                 .enumerate()
-                .flat_map(|(i, p)| {
-                    let mut block = 0;
-                    std::iter::from_fn(move || {
-                        let n = (block < p.blocks).then(|| group_blocks(p.blocks, block, widest))?;
-                        block += n;
-                        Some((i, block - n, n, p.rows))
-                    })
-                })
+                .flat_map(|(i, p)| groups(p.blocks, widest).map(move |(block, n)| (i, block, n, p.rows)))
                 .collect(),
             Kind::Winograd(w) => vec![(0, 0, w.blocks, w.strips())],
             Kind::Pointwise(p) => vec![(0, 0, p.blocks, p.rows.div_ceil(p.strip))],
@@ -222,4 +204,19 @@ impl Kind {
             tasks.into_iter().for_each(work);
         }
     }
+}
+
+fn conv_reach(c: &ConvStep) -> usize {
+    let phases = c.phases.iter().filter(|p| p.rows > 0 && p.cols > 0).flat_map(|p| {
+        let (rows, cols) = (last(p.rows), last(p.cols));
+        let out = c.out + p.at + rows * p.row + cols * p.px + last(p.first + p.blocks) * c.plane + BLOCK;
+        let residual = c.residual.map_or(0, |r| r.at + last(p.first + p.blocks) * r.plane + rows * r.row + cols * BLOCK + BLOCK);
+        p.terms.iter().map(move |t| t.at + rows * t.row + cols * t.px + t.channels).chain([out, residual])
+    });
+    phases.max().unwrap_or(0)
+}
+
+/// Index of the last of `n`.
+fn last(n: usize) -> usize {
+    n.saturating_sub(1)
 }

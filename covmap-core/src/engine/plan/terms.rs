@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::graph::{Conv, Shape};
 use crate::engine::kernels::BLOCK;
-use crate::engine::kernels::conv::{Phase, Term, group_blocks};
+use crate::engine::kernels::conv::{Phase, Term, groups};
 use crate::engine::kernels::plane::View;
 
 /// One of the values that a convolution reads as if they were joined.
@@ -161,9 +161,7 @@ fn pack(
     let [kh, kw] = conv.kernel;
     let depth: usize = terms.iter().map(|t| t.channels).sum();
     let mut packed = Vec::with_capacity(depth * blocks * BLOCK);
-    let mut block = 0;
-    while block < blocks {
-        let n = group_blocks(blocks, block, widest);
+    for (block, n) in groups(blocks, widest) {
         for (term, (first, positions)) in terms.iter().zip(picks) {
             for channel in *first..first + term.channels {
                 let at = packed.len();
@@ -178,7 +176,6 @@ fn pack(
                 }
             }
         }
-        block += n;
     }
     packed
 }

@@ -3,7 +3,7 @@
 use super::terms::{Placed, Source};
 use crate::engine::graph::{Act, Conv, Shape};
 use crate::engine::kernels::BLOCK;
-use crate::engine::kernels::conv::{ConvStep, Phase, Residual, Term, group_blocks};
+use crate::engine::kernels::conv::{ConvStep, Phase, Term, groups};
 use crate::engine::kernels::plane::View;
 use crate::engine::kernels::winograd::{PATCH, TILE, TileSource, WinogradStep, transformed_filter};
 
@@ -45,7 +45,7 @@ pub(super) fn step(
     shape: Shape,
     out: View,
     bias: Vec<f32>,
-    residual: Option<Residual>,
+    residual: Option<View>,
     act: Option<Act>,
     widest: usize,
 ) -> WinogradStep {
@@ -65,11 +65,7 @@ pub(super) fn step(
             parts.push((parts.len() * count * BLOCK, source.first + first, (source.shape.c - first).min(BLOCK)));
         }
     }
-    let groups: Vec<(usize, usize)> = std::iter::successors(Some((0, group_blocks(blocks, 0, widest))), |(first, n)| {
-        let next = first + n;
-        (next < blocks).then(|| (next, group_blocks(blocks, next, widest)))
-    })
-    .collect();
+    let groups: Vec<(usize, usize)> = groups(blocks, widest).collect();
     let weights = transform(conv, shape.c, &parts, &groups);
     let products_at = PATCH * PATCH * position;
     let phases = weights
