@@ -1,7 +1,8 @@
-"""Train one network: `python -m training.train --name fold1 --phase coarse --exclude-folds 1`, then `--phase fine`.
+"""Train one network: `python -m training.train --name fold1 --phase coarse --exclude-folds 1`, then `--phase fine` and `--phase self`.
 
 `coarse` starts from ImageNet at 192 px, `fine` goes on from it at 256 px. Both learn lungs and opacity together from outlines,
-Brixia zone scores, lung masks and normals; `fine` may add its own averaged network's maps of unlabelled COVID-19 images.
+Brixia zone scores, lung masks and normals. `self` goes on from `fine` with unlabelled COVID-19 images added, on which the
+network learns from its own average (self-training), and with more weight on the zone scores.
 Resumable: the same command goes on from the last checkpoint under --runs/NAME-PHASE.
 """
 import argparse
@@ -19,6 +20,10 @@ import torch.nn.functional as F
 from . import augment, catalog, losses
 from .network import FIELD_LEFT, FIELD_RIGHT, INFECTION, LUNG_LEFT, LUNG_RIGHT, UNetLite0
 
+# What the phases differ in. `batch`: images outlined, scored, with lungs, normal, unlabelled.
+PHASES = {"coarse": dict(before=None, steps=440, rate=1.2e-3, size=192, zone_weight=0.5, batch=(7, 2, 4, 3, 0)),
+          "fine": dict(before="coarse", steps=360, rate=8e-4, size=256, zone_weight=0.5, batch=(7, 2, 4, 3, 0)),
+          "self": dict(before="fine", steps=400, rate=6e-4, size=256, zone_weight=1.0, batch=(5, 3, 3, 2, 3))}
 CACHED = 288    # images wait in memory a little larger than the network's input
 UNKNOWN = 9     # in a zone map: behind the heart, where a mask leaves it out
 
@@ -64,7 +69,7 @@ class Pool:
                 self.zones[i, 0] = torch.from_numpy(catalog.between(right, left) * np.uint8(UNKNOWN))
             if r.brixia:
                 self.zones[i, 0] = torch.from_numpy(catalog.zone_map(right, left))
-                self.scores[i] = torch.tensor(r.brixia)
+                self.scores[i] = torch.tensor(r.readers)
         elif pair[0] == LUNG_RIGHT:
             self.sideless[i] = 1
 
@@ -84,16 +89,12 @@ def draw(parts):
 
 def pools(a, rows, rng):
     """(kind, pool, images of it in a batch of 16)."""
-    held = catalog.calibration_groups(rows)
+    held = set() if a.no_held else catalog.calibration_groups(rows)
     seen = [r for r in rows if r.fold not in a.exclude_folds and r.group not in held and not r.no_derivatives]
     lungs = [r for r in seen if r.lung_mask.startswith(catalog.LUNGS)]
-    kinds = [("outlined", [r for r in seen if r.outlined], 7 if not a.unlabelled else 6),
-             ("scored", [r for r in lungs if r.brixia and not r.outlined], 2),
-             ("lungs", lungs, 4 if not a.unlabelled else 3),
-             ("normal", [r for r in seen if r.finding == "normal" and not r.outlined], 3)]
-    if a.unlabelled:
-        kinds.append(("unlabelled", [r for r in seen if r.unlabelled], a.unlabelled))
-    return [(kind, Pool(a.data, of, rng), n) for kind, of, n in kinds]
+    kinds = {"outlined": [r for r in seen if r.outlined], "scored": [r for r in lungs if r.brixia and not r.outlined], "lungs": lungs,
+             "normal": [r for r in seen if r.finding == "normal" and not r.outlined], "unlabelled": [r for r in seen if r.unlabelled]}
+    return [(kind, Pool(a.data, of, rng), n) for (kind, of), n in zip(kinds.items(), PHASES[a.phase]["batch"]) if n]
 
 
 def propose(teacher, average, plain, batch, unlabelled):
@@ -152,23 +153,24 @@ def main():
     ap.add_argument("--data", default="../shared/data")
     ap.add_argument("--runs", default="training/runs")
     ap.add_argument("--name", required=True)
-    ap.add_argument("--phase", choices=["coarse", "fine"], required=True)
+    ap.add_argument("--phase", choices=PHASES, required=True)
     ap.add_argument("--exclude-folds", type=int, nargs="*", default=[])
-    ap.add_argument("--start", help="checkpoint to start from (default: ImageNet for coarse, --runs/NAME-coarse for fine)")
-    ap.add_argument("--steps", type=int, help="default 440 coarse, 360 fine")
-    ap.add_argument("--rate", type=float, help="default 1.2e-3 coarse, 8e-4 fine")
-    ap.add_argument("--size", type=int, help="default 192 coarse, 256 fine")
+    ap.add_argument("--start", help="checkpoint to start from (default: the phase before under --runs; ImageNet for coarse)")
+    ap.add_argument("--no-held", action="store_true", help="train on the calibration groups too: only for a network that is calibrated on other networks' maps")
+    for name, kind in (("steps", int), ("rate", float), ("size", int), ("zone-weight", float)):
+        key = name.replace("-", "_")
+        ap.add_argument(f"--{name}", type=kind, help="default: " + ", ".join(f"{p[key]} {phase}" for phase, p in PHASES.items()))
     ap.add_argument("--normal-weight", type=float, default=0.5)
-    ap.add_argument("--zone-weight", type=float, default=0.5)
     ap.add_argument("--hidden", type=float, default=0.12, help="share of images whose lungs, or all but them, are hidden")
-    ap.add_argument("--unlabelled", type=int, default=0, help="unlabelled images in a batch")
     ap.add_argument("--unlabelled-weight", type=float, default=0.5)
     ap.add_argument("--seed", type=int, default=0)
     a = ap.parse_args()
-    coarse = a.phase == "coarse"
-    a.steps, a.rate, a.size = a.steps or (440 if coarse else 360), a.rate or (1.2e-3 if coarse else 8e-4), a.size or (192 if coarse else 256)
-    if not coarse and not a.start:
-        a.start = os.path.join(a.runs, f"{a.name}-coarse", "last.pt")
+    phase = PHASES[a.phase]
+    for k in ("steps", "rate", "size", "zone_weight"):
+        if getattr(a, k) is None:
+            setattr(a, k, phase[k])
+    if phase["before"] and not a.start:
+        a.start = os.path.join(a.runs, f"{a.name}-{phase['before']}", "last.pt")
     torch.manual_seed(a.seed)
     rng = torch.Generator().manual_seed(a.seed)
     parts = pools(a, catalog.load(a.data), rng)
