@@ -8,6 +8,7 @@
 pub(crate) mod bf16;
 pub(crate) mod conv;
 pub(crate) mod depthwise;
+pub(crate) mod head;
 pub(crate) mod lane;
 pub(crate) mod plane;
 pub(crate) mod winograd;

@@ -54,17 +54,18 @@ impl WinogradStep {
 }
 
 level_dispatch! {
-    /// One strip of tiles, all channels.
+    /// One strip of tiles; output blocks `blocks` (first and count), which begin and end with a group.
     ///
     /// # Safety
     /// Sources (with a halo of one) and output lie inside the arena; `scratch` has `step.scratch` floats (checked when the
     /// plan is made).
-    pub(crate) unsafe fn winograd_strip(arena: *mut f32, step: &WinogradStep, scratch: *mut f32, strip: usize)
+    pub(crate) unsafe fn winograd_strip(arena: *mut f32, step: &WinogradStep, scratch: *mut f32, strip: usize, blocks: (usize, usize))
     with strip_body
 }
 
 #[inline(always)]
-unsafe fn strip_body<V: Lane>(arena: *mut f32, step: &WinogradStep, scratch: *mut f32, strip: usize) {
+unsafe fn strip_body<V: Lane>(arena: *mut f32, step: &WinogradStep, scratch: *mut f32, strip: usize, blocks: (usize, usize)) {
+    let blocks = blocks.0..blocks.0 + blocks.1;
     let (count, position) = (step.strip, step.position);
     let pixel = |tile: usize| ((strip * count + tile) / step.tiles * TILE, (strip * count + tile) % step.tiles * TILE);
     // SAFETY: as the caller vouches.
@@ -92,11 +93,11 @@ unsafe fn strip_body<V: Lane>(arena: *mut f32, step: &WinogradStep, scratch: *mu
         for (p, phase) in step.products.phases.iter().enumerate() {
             debug_assert!(p < PATCH * PATCH);
             let depth = phase.weights.len() / phase.blocks;
-            for (first, n) in &step.groups {
+            for (first, n) in step.groups.iter().filter(|g| blocks.contains(&g.0)) {
                 conv_body::<V>(scratch, &step.products, phase, phase.weights.as_ptr().add(depth * first), *first, *n, (0, 1));
             }
         }
-        for block in 0..step.blocks {
+        for block in blocks {
             let bias = V::load(step.bias.as_ptr().add(block * BLOCK));
             for tile in 0..count {
                 let (y, x) = pixel(tile);

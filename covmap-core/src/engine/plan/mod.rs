@@ -6,6 +6,7 @@ mod fuse;
 mod pointwise;
 mod select;
 pub(crate) mod step;
+mod team;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,8 @@ use crate::simd::{self, Level};
 use arena::{Arena, Lifetime};
 use frame::Frame;
 use fuse::NodeOp;
-use step::{Kind, Step};
+use step::{Kind, Shared, Step, Task};
+use team::Team;
 
 /// A compiled region. Immutable; arenas are lent to runs and kept for the next.
 #[derive(Debug)]
@@ -133,16 +135,36 @@ impl Plan {
             assert_eq!(from.len(), port.shape.len(), "an input of another size than planned");
             pack(floats, from, port.view, [port.shape.c, port.shape.h, port.shape.w], port.planar);
         }
-        for (i, step) in self.steps.iter().enumerate() {
-            between(i)?;
-            step.clear.iter().for_each(|f| f.clear(floats));
-            step.kind.run(floats, self.level, threads);
-        }
+        self.run_steps(floats, threads, between)?;
         for (port, to) in self.outputs.iter().zip(outputs) {
             assert_eq!(to.len(), port.shape.len(), "an output of another size than planned");
-            unpack(floats, port.view, [port.shape.c, port.shape.h, port.shape.w], to);
+            unpack(floats, port.view, [port.shape.c, port.shape.h, port.shape.w], port.planar, to);
         }
         self.idle.lock().unwrap_or_else(|e| e.into_inner()).push(arena);
+        Ok(())
+    }
+
+    fn run_steps<E>(&self, floats: &mut [f32], threads: usize, between: &mut dyn FnMut(usize) -> Result<(), E>) -> Result<(), E> {
+        let tasks: Vec<Vec<Task>> = self.steps.iter().map(|s| s.kind.tasks(self.level, threads)).collect();
+        let arena = Shared::new(floats);
+        // SAFETY: `check` has bounded every access; a step begins when the one before it is done.
+        #[allow(unsafe_code)]
+        let work = |step: usize, task: usize| unsafe { self.steps[step].kind.run(arena, self.level, tasks[step][task]) };
+        let mut begin = |step: usize| {
+            between(step)?;
+            // SAFETY: nothing else touches the arena between steps.
+            #[allow(unsafe_code)]
+            self.steps[step].clear.iter().for_each(|f| f.clear(unsafe { arena.whole(self.floats) }));
+            Ok(())
+        };
+        if threads > 1 {
+            let counts: Vec<usize> = tasks.iter().map(Vec::len).collect();
+            return Team::new(&counts, threads).run(&mut begin, &work);
+        }
+        for (step, tasks) in tasks.iter().enumerate() {
+            begin(step)?;
+            (0..tasks.len()).for_each(|task| work(step, task));
+        }
         Ok(())
     }
 }

@@ -12,12 +12,21 @@ const STRIP: usize = 128 << 10;
 
 /// Whether it is one, over values in blocks.
 pub(super) fn fits(conv: &Conv, sources: &[(Source, Placed)]) -> bool {
-    conv.kernel == [1, 1]
-        && conv.stride == [1, 1]
-        && conv.pad == [0, 0]
-        && conv.groups == 1
-        && !conv.transposed
-        && sources.iter().all(|(s, p)| s.factor == 1 && !p.planar)
+    is_pointwise(conv) && sources.iter().all(|(s, p)| s.factor == 1 && !p.planar)
+}
+
+pub(super) fn is_pointwise(conv: &Conv) -> bool {
+    conv.kernel == [1, 1] && conv.stride == [1, 1] && conv.pad == [0, 0] && conv.groups == 1 && !conv.transposed
+}
+
+/// The input channel of each lane of the sources' blocks; lanes beyond a source's channels have none.
+pub(super) fn lanes(sources: &[(Source, Placed)]) -> impl Iterator<Item = Option<usize>> {
+    sources.iter().flat_map(|(s, _)| (0..s.shape.c.next_multiple_of(BLOCK)).map(move |c| (c < s.shape.c).then_some(s.first + c)))
+}
+
+/// Where the sources lie, and their blocks.
+pub(super) fn views(sources: &[(Source, Placed)]) -> Vec<(View, usize)> {
+    sources.iter().map(|(s, p)| (p.view, s.shape.c.div_ceil(BLOCK))).collect()
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -34,11 +43,7 @@ pub(super) fn step(
     let blocks = shape.c.div_ceil(BLOCK);
     let groups: Vec<(usize, usize)> = groups(blocks, widest).collect();
     let channels_in = conv.weights.len() / shape.c;
-    // Where each lane of the rounded input comes from; lanes beyond a source's channels have no weight.
-    let lanes: Vec<Option<usize>> = sources
-        .iter()
-        .flat_map(|(s, _)| (0..s.shape.c.next_multiple_of(BLOCK)).map(move |c| (c < s.shape.c).then_some(s.first + c)))
-        .collect();
+    let lanes: Vec<Option<usize>> = lanes(sources).collect();
     let weight = |filter: usize, lane: Option<usize>| match lane {
         Some(channel) if filter < shape.c => rounded(conv.weights[filter * channels_in + channel]),
         _ => 0,
@@ -54,6 +59,5 @@ pub(super) fn step(
     let row = lanes.len() * shape.w * size_of::<u16>();
     // At least four strips, so that threads find work.
     let strip = (STRIP / row).min(shape.h.div_ceil(4)).max(1);
-    let sources = sources.iter().map(|(s, p)| (p.view, s.shape.c.div_ceil(BLOCK))).collect();
-    PointwiseStep { sources, weights, groups, bias, out, blocks, rows: shape.h, cols: shape.w, strip, residual, act }
+    PointwiseStep { sources: views(sources), weights, groups, bias, out, blocks, rows: shape.h, cols: shape.w, strip, residual, act }
 }

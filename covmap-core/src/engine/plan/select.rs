@@ -9,6 +9,7 @@ use super::winograd;
 use crate::engine::graph::{Act, Conv, Pool, Shape};
 use crate::engine::kernels::conv::ConvStep;
 use crate::engine::kernels::depthwise::DepthwiseStep;
+use crate::engine::kernels::head::{self, HeadStep};
 use crate::engine::kernels::plane::{PlaneOp, PlaneStep, View};
 use crate::engine::kernels::{BLOCK, widest_group};
 use crate::simd::Level;
@@ -21,6 +22,8 @@ pub(super) struct Need {
     halo: usize,
     /// Read by something else than a dense convolution.
     blocked: bool,
+    /// Leaves the plan as it is, and nothing else reads it.
+    leaves: bool,
     pub last: usize,
 }
 
@@ -70,7 +73,7 @@ pub(super) fn needs(fused: &Fused) -> Vec<Need> {
     let mut needs = vec![Need::default(); fused.nodes.len()];
     let end = fused.nodes.len();
     for o in &fused.outputs {
-        needs[*o] = Need { stands: true, blocked: true, last: end, ..needs[*o] };
+        needs[*o] = Need { stands: true, leaves: true, last: end, ..needs[*o] };
     }
     for i in &fused.inputs {
         needs[*i].stands = true;
@@ -82,7 +85,7 @@ pub(super) fn needs(fused: &Fused) -> Vec<Need> {
         needs[i].last = needs[i].last.max(i);
         let mut read = |at: usize, halo: usize, blocked: bool| {
             let n = &mut needs[at];
-            *n = Need { stands: true, halo: n.halo.max(halo), blocked: n.blocked || blocked, last: n.last.max(i) };
+            *n = Need { stands: true, halo: n.halo.max(halo), blocked: n.blocked || blocked, leaves: false, last: n.last.max(i) };
         };
         match (&node.op, sources(fused, node)) {
             (NodeOp::Conv { conv, .. }, Some(sources)) => {
@@ -106,7 +109,10 @@ pub(super) fn frames(fused: &Fused, needs: &[Need]) -> Vec<Frame> {
         .iter()
         .zip(needs)
         .map(|(node, need)| {
-            let planar = matches!(node.op, NodeOp::Input) && !need.blocked && node.shape.c < BLOCK;
+            let planar = match node.op {
+                NodeOp::Input => !need.blocked && !need.leaves && node.shape.c < BLOCK,
+                _ => need.leaves && is_head(fused, node),
+            };
             let shape = if need.stands { node.shape } else { Shape { c: 0, ..node.shape } };
             Frame::new(shape, need.halo, planar)
         })
@@ -132,7 +138,9 @@ pub(super) fn lower(fused: &Fused, frames: &[Frame], i: usize, level: Level, bf1
                     sources.into_iter().map(|s| (s, Placed { view: frames[s.node].view(), planar: frames[s.node].pixel == 1 })).collect();
                 let bias = padded(&conv.bias);
                 let residual = residual.then(|| input(1));
-                if bf16 && pointwise::fits(conv, &placed) {
+                if frames[i].pixel == 1 {
+                    Kind::Head(head(conv, &placed, shape, out, *act))
+                } else if bf16 && pointwise::fits(conv, &placed) {
                     Kind::Pointwise(pointwise::step(conv, &placed, shape, out, bias, residual, *act, widest_group(level)))
                 } else if placed.iter().all(|(_, p)| !p.planar)
                     && winograd::pays(conv, &plain, shape, terms::vector_macs(conv, &plain, shape))
@@ -178,6 +186,30 @@ pub(super) fn lower(fused: &Fused, frames: &[Frame], i: usize, level: Level, bf1
             copies
         }
     })
+}
+
+/// A pointwise convolution to few channels, of values in blocks.
+fn is_head(fused: &Fused, node: &Node) -> bool {
+    let (NodeOp::Conv { conv, residual: false, .. }, Some(sources)) = (&node.op, sources(fused, node)) else { return false };
+    // Inputs of few channels may be planes themselves.
+    node.shape.c <= head::MOST
+        && pointwise::is_pointwise(conv)
+        && sources.iter().all(|s| s.factor == 1 && !matches!(fused.nodes[s.node].op, NodeOp::Input))
+}
+
+fn head(conv: &Conv, sources: &[(Source, Placed)], shape: Shape, out: View, act: Option<Act>) -> HeadStep {
+    let channels = conv.weights.len() / shape.c;
+    let of = |channel: Option<usize>, o: usize| channel.filter(|_| o < shape.c).map_or(0.0, |c| conv.weights[o * channels + c]);
+    HeadStep {
+        weights: pointwise::lanes(sources).map(|c| std::array::from_fn(|o| of(c, o))).collect(),
+        bias: std::array::from_fn(|o| conv.bias.get(o).copied().unwrap_or(0.0)),
+        sources: pointwise::views(sources),
+        out,
+        channels: shape.c,
+        rows: shape.h,
+        cols: shape.w,
+        act,
+    }
 }
 
 fn padded(values: &[f32]) -> Vec<f32> {

@@ -2,13 +2,12 @@
 
 use std::cell::RefCell;
 
-use rayon::prelude::*;
-
 use super::arena::Arena;
 use super::frame::Frame;
 use crate::engine::kernels::bf16::{PointwiseStep, pointwise_rows};
 use crate::engine::kernels::conv::{ConvStep, conv_rows, groups};
 use crate::engine::kernels::depthwise::{DepthwiseStep, depthwise_rows};
+use crate::engine::kernels::head::{HeadStep, head_rows};
 use crate::engine::kernels::plane::{PlaneOp, PlaneStep, View, plane_rows};
 use crate::engine::kernels::winograd::{TILE, WinogradStep, winograd_strip};
 use crate::engine::kernels::{BLOCK, widest_group};
@@ -29,13 +28,14 @@ pub(super) enum Kind {
     Conv(ConvStep),
     Winograd(WinogradStep),
     Pointwise(PointwiseStep),
+    Head(HeadStep),
     Depthwise(DepthwiseStep),
     Plane(PlaneStep),
 }
 
-/// A pointer that tasks share: each writes rows and blocks of its own.
+/// The arena as tasks share it: each writes rows and blocks of its own.
 #[derive(Clone, Copy)]
-struct Shared(*mut f32);
+pub(super) struct Shared(*mut f32);
 
 #[allow(unsafe_code)]
 // SAFETY: tasks of one step write disjoint pixels and read only what earlier steps wrote.
@@ -45,13 +45,27 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Shared {
+    pub(super) fn new(arena: &mut [f32]) -> Self {
+        Shared(arena.as_mut_ptr())
+    }
+
+    /// All of it, `floats` long.
+    ///
+    /// # Safety
+    /// It is that long, and nobody else reads or writes it meanwhile.
+    #[allow(unsafe_code)]
+    pub(super) unsafe fn whole<'a>(self, floats: usize) -> &'a mut [f32] {
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.0, floats) }
+    }
+
     fn get(self) -> *mut f32 {
         self.0
     }
 }
 
 /// A piece of a step: phase, first block, blocks, and rows (strips for Winograd).
-type Task = (usize, usize, usize, (usize, usize));
+pub(super) type Task = (usize, usize, usize, (usize, usize));
 
 thread_local! {
     /// Memory for transformed tiles, kept by each thread that has worked on some.
@@ -66,6 +80,7 @@ impl Step {
             Kind::Conv(_) => "convolution",
             Kind::Winograd(_) => "convolution by Winograd",
             Kind::Pointwise(_) => "pointwise in bf16",
+            Kind::Head(_) => "pointwise to planes",
             Kind::Depthwise(_) => "depthwise",
             Kind::Plane(_) => "plane",
         }
@@ -77,6 +92,7 @@ impl Step {
                 Kind::Pointwise(p) => p.weights.len() / 2,
                 Kind::Conv(c) => c.phases.iter().map(|p| p.weights.len()).sum(),
                 Kind::Winograd(w) => w.products.phases.iter().map(|p| p.weights.len()).sum(),
+                Kind::Head(h) => h.weights.as_flattened().len(),
                 Kind::Depthwise(d) => d.weights.len(),
                 Kind::Plane(_) => 0,
             }
@@ -89,6 +105,7 @@ impl Kind {
             Kind::Conv(c) => c.phases.iter().map(|p| p.weights.len() * p.rows * p.cols).sum(),
             Kind::Winograd(w) => w.products.phases.iter().map(|p| p.weights.len() * p.cols).sum::<usize>() * w.strips(),
             Kind::Pointwise(p) => p.weights.len() * p.rows * p.cols,
+            Kind::Head(h) => h.weights.len() * h.channels * h.rows * h.cols,
             Kind::Depthwise(d) => d.weights.len() * d.rows * d.cols,
             Kind::Plane(_) => 0,
         }
@@ -120,6 +137,13 @@ impl Kind {
                 let residual = p.residual.map_or(0, |r| end(r.at, r.plane, r.row, p.blocks));
                 sources.chain([end(p.out.at, p.out.plane, p.out.row, p.blocks), residual]).max().unwrap_or(0) + BLOCK
             }
+            Kind::Head(h) => {
+                let from = h
+                    .sources
+                    .iter()
+                    .map(|(v, blocks)| v.at + last(*blocks) * v.plane + last(h.rows) * v.row + last(h.cols) * BLOCK + BLOCK);
+                from.max().unwrap_or(0).max(h.out.at + last(h.channels) * h.out.plane + last(h.rows) * h.out.row + h.cols)
+            }
             Kind::Depthwise(d) => {
                 let from = d.from
                     + last(d.blocks) * d.from_plane
@@ -144,7 +168,7 @@ impl Kind {
         }
     }
 
-    fn tasks(&self, level: Level, threads: usize) -> Vec<Task> {
+    pub(super) fn tasks(&self, level: Level, threads: usize) -> Vec<Task> {
         let widest = widest_group(level);
         let units: Vec<(usize, usize, usize, usize)> = match self {
             Kind::Conv(c) => c
@@ -153,8 +177,14 @@ impl Kind {
                 .enumerate()
                 .flat_map(|(i, p)| groups(p.blocks, widest).map(move |(block, n)| (i, block, n, p.rows)))
                 .collect(),
+            // Where there are fewer strips than threads, each makes some of the output blocks, from tiles that it transforms
+            // itself.
+            Kind::Winograd(w) if w.strips() < threads => {
+                w.groups.chunks(w.groups.len().div_ceil(threads)).map(|g| (0, g[0].0, g.iter().map(|g| g.1).sum(), w.strips())).collect()
+            }
             Kind::Winograd(w) => vec![(0, 0, w.blocks, w.strips())],
             Kind::Pointwise(p) => vec![(0, 0, p.blocks, p.rows.div_ceil(p.strip))],
+            Kind::Head(h) => vec![(0, 0, 1, h.rows)],
             Kind::Depthwise(d) => (0..d.blocks).map(|b| (0, b, 1, d.rows)).collect(),
             Kind::Plane(p) => (0..p.blocks).map(|b| (0, b, 1, p.rows)).collect(),
         };
@@ -169,39 +199,34 @@ impl Kind {
             .collect()
     }
 
-    pub(super) fn run(&self, arena: &mut [f32], level: Level, threads: usize) {
-        let tasks = self.tasks(level, threads);
-        let arena = Shared(arena.as_mut_ptr());
-        let work = |(phase, block, n, rows): Task| {
-            // SAFETY: `Plan::check` has bounded every access; tasks differ in what they write.
-            #[allow(unsafe_code)]
-            unsafe {
-                match self {
-                    Kind::Conv(c) => {
-                        let p = &c.phases[phase];
-                        let depth = p.weights.len() / p.blocks;
-                        conv_rows(level, arena.get(), c, p, p.weights[depth * block..].as_ptr(), p.first + block, n, rows);
-                    }
-                    Kind::Winograd(w) => SCRATCH.with_borrow_mut(|scratch| {
-                        let scratch = scratch.at_least(w.scratch).as_mut_ptr();
-                        (rows.0..rows.1).for_each(|strip| winograd_strip(level, arena.get(), w, scratch, strip));
-                    }),
-                    Kind::Pointwise(p) => SCRATCH.with_borrow_mut(|scratch| {
-                        let scratch = scratch.at_least(p.scratch().div_ceil(2)).as_mut_ptr().cast();
-                        for strip in rows.0..rows.1 {
-                            let rows = (strip * p.strip, ((strip + 1) * p.strip).min(p.rows));
-                            pointwise_rows(arena.get(), p, scratch, rows);
-                        }
-                    }),
-                    Kind::Depthwise(d) => depthwise_rows(level, arena.get(), d, block, rows),
-                    Kind::Plane(p) => plane_rows(level, arena.get(), p, block, rows),
+    /// # Safety
+    /// `arena` reaches as far as this step does ([`reach`](Self::reach)), `task` is one of its [`tasks`](Self::tasks) for this
+    /// level, and no other step runs meanwhile.
+    #[allow(unsafe_code)]
+    pub(super) unsafe fn run(&self, arena: Shared, level: Level, (phase, block, n, rows): Task) {
+        // SAFETY: the caller's promise; tasks of one step differ in what they write.
+        unsafe {
+            match self {
+                Kind::Conv(c) => {
+                    let p = &c.phases[phase];
+                    let depth = p.weights.len() / p.blocks;
+                    conv_rows(level, arena.get(), c, p, p.weights[depth * block..].as_ptr(), p.first + block, n, rows);
                 }
+                Kind::Winograd(w) => SCRATCH.with_borrow_mut(|scratch| {
+                    let scratch = scratch.at_least(w.scratch).as_mut_ptr();
+                    (rows.0..rows.1).for_each(|strip| winograd_strip(level, arena.get(), w, scratch, strip, (block, n)));
+                }),
+                Kind::Pointwise(p) => SCRATCH.with_borrow_mut(|scratch| {
+                    let scratch = scratch.at_least(p.scratch().div_ceil(2)).as_mut_ptr().cast();
+                    for strip in rows.0..rows.1 {
+                        let rows = (strip * p.strip, ((strip + 1) * p.strip).min(p.rows));
+                        pointwise_rows(arena.get(), p, scratch, rows);
+                    }
+                }),
+                Kind::Head(h) => head_rows(level, arena.get(), h, rows),
+                Kind::Depthwise(d) => depthwise_rows(level, arena.get(), d, block, rows),
+                Kind::Plane(p) => plane_rows(level, arena.get(), p, block, rows),
             }
-        };
-        if threads > 1 {
-            tasks.into_par_iter().with_max_len(1).for_each(work);
-        } else {
-            tasks.into_iter().for_each(work);
         }
     }
 }

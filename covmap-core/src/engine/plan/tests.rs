@@ -259,3 +259,27 @@ fn a_join_inside_a_block_is_refused_where_it_must_stand() {
     g.outputs = vec![y];
     assert!(Plan::new(g, Level::Portable, false).unwrap_err().contains("inside a block"));
 }
+
+#[test]
+fn heads_leave_as_planes() {
+    let mut numbers = Numbers(12);
+    for channels in [1, 2, 3, 4, 5] {
+        for (h, w) in [(1, 1), (5, 16), (9, 19), (4, 33)] {
+            let mut g = Graph::default();
+            let x = g.push("x", size(20, h, w), Op::Input, &[]);
+            let a = g.push("a", size(24, h, w), Op::Conv(conv(&mut numbers, 20, 24, 1, [3, 3])), &[x]);
+            let b = g.push("b", size(17, h, w), Op::Conv(conv(&mut numbers, 20, 17, 1, [3, 3])), &[x]);
+            let both = g.push("both", size(41, h, w), Op::Concat, &[a, b]);
+            let one = g.push("one", size(channels, h, w), Op::Conv(conv(&mut numbers, 24, channels, 1, [1, 1])), &[a]);
+            let two = g.push("two", size(channels, h, w), Op::Conv(conv(&mut numbers, 41, channels, 1, [1, 1])), &[both]);
+            let sigmoid = g.push("sigmoid", size(channels, h, w), Op::Act(Act::Sigmoid), &[two]);
+            // Read once more, so it stays in blocks.
+            let kept = g.push("kept", size(channels, h, w), Op::Conv(conv(&mut numbers, 17, channels, 1, [1, 1])), &[b]);
+            let sum = g.push("sum", size(channels, h, w), Op::Add, &[kept, one]);
+            g.outputs = vec![sigmoid, kept, sum];
+            check(&g, &format!("heads of {channels} channels, {h} x {w}"));
+            g.outputs = vec![one, sigmoid];
+            check(&g, &format!("heads alone of {channels} channels, {h} x {w}"));
+        }
+    }
+}
