@@ -3,7 +3,7 @@
 mod arena;
 mod frame;
 mod fuse;
-mod pointwise;
+mod rounded;
 mod select;
 pub(crate) mod step;
 mod team;
@@ -44,7 +44,7 @@ struct Port {
 }
 
 impl Plan {
-    /// With `bf16`, pointwise convolutions multiply brain floats; the processor must have them (`simd::has_bf16`).
+    /// With `bf16`, convolutions may multiply brain floats; the processor must have them (`simd::has_bf16`).
     pub(crate) fn new(graph: Graph, level: Level, bf16: bool) -> Result<Self, String> {
         if bf16 && !(level == Level::Avx512 && simd::has_bf16()) {
             return Err("this processor has no brain floats".into());

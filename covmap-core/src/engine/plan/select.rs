@@ -2,7 +2,7 @@
 
 use super::frame::Frame;
 use super::fuse::{Fused, Node, NodeOp};
-use super::pointwise;
+use super::rounded;
 use super::step::Kind;
 use super::terms::{self, Placed, Source};
 use super::winograd;
@@ -138,13 +138,14 @@ pub(super) fn lower(fused: &Fused, frames: &[Frame], i: usize, level: Level, bf1
                     sources.into_iter().map(|s| (s, Placed { view: frames[s.node].view(), planar: frames[s.node].pixel == 1 })).collect();
                 let bias = padded(&conv.bias);
                 let residual = residual.then(|| input(1));
+                let direct = terms::vector_macs(conv, &plain, shape);
+                let blocked = placed.iter().all(|(_, p)| !p.planar);
+                let transformed = winograd::cost(conv, &plain, shape).filter(|cost| blocked && *cost < direct);
                 if frames[i].pixel == 1 {
                     Kind::Head(head(conv, &placed, shape, out, *act))
-                } else if bf16 && pointwise::fits(conv, &placed) {
-                    Kind::Pointwise(pointwise::step(conv, &placed, shape, out, bias, residual, *act, widest_group(level)))
-                } else if placed.iter().all(|(_, p)| !p.planar)
-                    && winograd::pays(conv, &plain, shape, terms::vector_macs(conv, &plain, shape))
-                {
+                } else if bf16 && rounded::pays(conv, &placed, direct, transformed.unwrap_or(direct)) {
+                    Kind::Rounded(rounded::step(conv, &placed, shape, out, bias, residual, *act, widest_group(level)))
+                } else if transformed.is_some() {
                     Kind::Winograd(winograd::step(conv, &placed, shape, out, bias, residual, *act, widest_group(level)))
                 } else {
                     let phases = terms::phases(conv, &placed, shape, out, widest_group(level));
@@ -193,17 +194,24 @@ fn is_head(fused: &Fused, node: &Node) -> bool {
     let (NodeOp::Conv { conv, residual: false, .. }, Some(sources)) = (&node.op, sources(fused, node)) else { return false };
     // Inputs of few channels may be planes themselves.
     node.shape.c <= head::MOST
-        && pointwise::is_pointwise(conv)
+        && conv.kernel == [1, 1]
+        && conv.stride == [1, 1]
+        && conv.pad == [0, 0]
+        && conv.groups == 1
+        && !conv.transposed
         && sources.iter().all(|s| s.factor == 1 && !matches!(fused.nodes[s.node].op, NodeOp::Input))
 }
 
 fn head(conv: &Conv, sources: &[(Source, Placed)], shape: Shape, out: View, act: Option<Act>) -> HeadStep {
     let channels = conv.weights.len() / shape.c;
     let of = |channel: Option<usize>, o: usize| channel.filter(|_| o < shape.c).map_or(0.0, |c| conv.weights[o * channels + c]);
+    // The input channel of each lane; lanes beyond a source's channels have none.
+    let lanes =
+        sources.iter().flat_map(|(s, _)| (0..s.shape.c.next_multiple_of(BLOCK)).map(move |c| (c < s.shape.c).then_some(s.first + c)));
     HeadStep {
-        weights: pointwise::lanes(sources).map(|c| std::array::from_fn(|o| of(c, o))).collect(),
+        weights: lanes.map(|c| std::array::from_fn(|o| of(c, o))).collect(),
         bias: std::array::from_fn(|o| conv.bias.get(o).copied().unwrap_or(0.0)),
-        sources: pointwise::views(sources),
+        sources: sources.iter().map(|(s, p)| (p.view, s.shape.c.div_ceil(BLOCK))).collect(),
         out,
         channels: shape.c,
         rows: shape.h,

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::arena::Arena;
 use super::frame::Frame;
-use crate::engine::kernels::bf16::{PointwiseStep, pointwise_rows};
+use crate::engine::kernels::bf16::{RoundedStep, rounded_strip};
 use crate::engine::kernels::conv::{ConvStep, conv_rows, groups};
 use crate::engine::kernels::depthwise::{DepthwiseStep, depthwise_rows};
 use crate::engine::kernels::head::{HeadStep, head_rows};
@@ -27,7 +27,7 @@ pub(crate) struct Step {
 pub(super) enum Kind {
     Conv(ConvStep),
     Winograd(WinogradStep),
-    Pointwise(PointwiseStep),
+    Rounded(RoundedStep),
     Head(HeadStep),
     Depthwise(DepthwiseStep),
     Plane(PlaneStep),
@@ -79,7 +79,8 @@ impl Step {
             Kind::Conv(c) if c.phases.len() > 1 => "convolution by phases",
             Kind::Conv(_) => "convolution",
             Kind::Winograd(_) => "convolution by Winograd",
-            Kind::Pointwise(_) => "pointwise in bf16",
+            Kind::Rounded(r) if r.phases.len() > 1 => "bf16 by phases",
+            Kind::Rounded(_) => "bf16",
             Kind::Head(_) => "pointwise to planes",
             Kind::Depthwise(_) => "depthwise",
             Kind::Plane(_) => "plane",
@@ -89,7 +90,7 @@ impl Step {
     pub(crate) fn weight_bytes(&self) -> usize {
         size_of::<f32>()
             * match &self.kind {
-                Kind::Pointwise(p) => p.weights.len() / 2,
+                Kind::Rounded(r) => r.phases.iter().map(|p| p.weights.len()).sum::<usize>() / 2,
                 Kind::Conv(c) => c.phases.iter().map(|p| p.weights.len()).sum(),
                 Kind::Winograd(w) => w.products.phases.iter().map(|p| p.weights.len()).sum(),
                 Kind::Head(h) => h.weights.as_flattened().len(),
@@ -104,7 +105,7 @@ impl Kind {
         match self {
             Kind::Conv(c) => c.phases.iter().map(|p| p.weights.len() * p.rows * p.cols).sum(),
             Kind::Winograd(w) => w.products.phases.iter().map(|p| p.weights.len() * p.cols).sum::<usize>() * w.strips(),
-            Kind::Pointwise(p) => p.weights.len() * p.rows * p.cols,
+            Kind::Rounded(r) => r.phases.iter().map(|p| p.weights.len() * p.rows * p.cols).sum(),
             Kind::Head(h) => h.weights.len() * h.channels * h.rows * h.cols,
             Kind::Depthwise(d) => d.weights.len() * d.rows * d.cols,
             Kind::Plane(_) => 0,
@@ -129,14 +130,7 @@ impl Kind {
                 let residual = w.residual.map_or(0, |r| r.at + last(w.blocks) * r.plane + last(rows) * r.row + last(cols) * BLOCK);
                 from.chain([out, residual]).max().unwrap_or(0) + BLOCK
             }
-            Kind::Pointwise(p) => {
-                let end = |at: usize, plane: usize, row: usize, blocks: usize| {
-                    at + last(blocks) * plane + last(p.rows) * row + last(p.cols) * BLOCK
-                };
-                let sources = p.sources.iter().map(|(v, blocks)| end(v.at, v.plane, v.row, *blocks));
-                let residual = p.residual.map_or(0, |r| end(r.at, r.plane, r.row, p.blocks));
-                sources.chain([end(p.out.at, p.out.plane, p.out.row, p.blocks), residual]).max().unwrap_or(0) + BLOCK
-            }
+            Kind::Rounded(r) => rounded_reach(r),
             Kind::Head(h) => {
                 let from = h
                     .sources
@@ -183,7 +177,7 @@ impl Kind {
                 w.groups.chunks(w.groups.len().div_ceil(threads)).map(|g| (0, g[0].0, g.iter().map(|g| g.1).sum(), w.strips())).collect()
             }
             Kind::Winograd(w) => vec![(0, 0, w.blocks, w.strips())],
-            Kind::Pointwise(p) => vec![(0, 0, p.blocks, p.rows.div_ceil(p.strip))],
+            Kind::Rounded(r) => vec![(0, 0, r.blocks, r.rows.div_ceil(r.strip))],
             Kind::Head(h) => vec![(0, 0, 1, h.rows)],
             Kind::Depthwise(d) => (0..d.blocks).map(|b| (0, b, 1, d.rows)).collect(),
             Kind::Plane(p) => (0..p.blocks).map(|b| (0, b, 1, p.rows)).collect(),
@@ -216,12 +210,9 @@ impl Kind {
                     let scratch = scratch.at_least(w.scratch).as_mut_ptr();
                     (rows.0..rows.1).for_each(|strip| winograd_strip(level, arena.get(), w, scratch, strip, (block, n)));
                 }),
-                Kind::Pointwise(p) => SCRATCH.with_borrow_mut(|scratch| {
-                    let scratch = scratch.at_least(p.scratch().div_ceil(2)).as_mut_ptr().cast();
-                    for strip in rows.0..rows.1 {
-                        let rows = (strip * p.strip, ((strip + 1) * p.strip).min(p.rows));
-                        pointwise_rows(arena.get(), p, scratch, rows);
-                    }
+                Kind::Rounded(r) => SCRATCH.with_borrow_mut(|scratch| {
+                    let scratch = scratch.at_least(r.scratch.div_ceil(2)).as_mut_ptr().cast();
+                    (rows.0..rows.1).for_each(|strip| rounded_strip(arena.get(), r, scratch, strip));
                 }),
                 Kind::Head(h) => head_rows(level, arena.get(), h, rows),
                 Kind::Depthwise(d) => depthwise_rows(level, arena.get(), d, block, rows),
@@ -239,6 +230,28 @@ fn conv_reach(c: &ConvStep) -> usize {
         p.terms.iter().map(move |t| t.at + rows * t.row + cols * t.px + t.channels).chain([out, residual])
     });
     phases.max().unwrap_or(0)
+}
+
+fn rounded_reach(r: &RoundedStep) -> usize {
+    let terms = r.phases.iter().flat_map(|p| {
+        let rows = last(r.strip.min(p.rows));
+        p.terms.iter().map(move |t| t.at + rows * t.row + last(p.cols) * t.px + BLOCK)
+    });
+    // A source that begins before the arena has wrapped round.
+    if terms.max().unwrap_or(0) > r.scratch || r.sources.iter().any(|s| s.view.at > usize::MAX / 2) {
+        return usize::MAX;
+    }
+    let sources = r.sources.iter().map(|s| {
+        let rows = s.rows + last(r.rows) * s.advance - last(r.strip) * s.advance;
+        s.view.at + last(s.blocks) * s.view.plane + last(rows) * s.view.row + s.cols * BLOCK
+    });
+    let phases = r.phases.iter().flat_map(|p| {
+        let (rows, cols) = (last(p.rows), last(p.cols));
+        let out = r.out.at + p.at + last(r.blocks) * r.out.plane + rows * p.row + cols * p.px + BLOCK;
+        let residual = r.residual.map_or(0, |v| v.at + last(r.blocks) * v.plane + rows * v.row + cols * BLOCK + BLOCK);
+        [out, residual]
+    });
+    sources.chain(phases).max().unwrap_or(0)
 }
 
 /// Index of the last of `n`.

@@ -20,7 +20,7 @@ pub(crate) struct Source {
 }
 
 /// A tap as a phase sees it: input offset in rows and columns, and the kernel positions that fall on it.
-type Taps = BTreeMap<(isize, isize), Vec<(usize, usize)>>;
+pub(super) type Taps = BTreeMap<(isize, isize), Vec<(usize, usize)>>;
 
 /// Output pixels `y % step == a, x % step == b`.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +38,7 @@ pub(crate) fn parities(conv: &Conv, sources: &[Source]) -> Vec<Parity> {
 }
 
 /// Taps of one source and how far apart its pixels are for neighbouring output pixels of the phase.
-fn taps(conv: &Conv, parity: Parity, factor: usize) -> (Taps, [usize; 2]) {
+pub(super) fn taps(conv: &Conv, parity: Parity, factor: usize) -> (Taps, [usize; 2]) {
     let mut taps = Taps::new();
     let offset = |axis: usize, k: usize, a: usize| {
         let (a, k, d, pad) = (a as isize, k as isize, conv.dilation[axis] as isize, conv.pad[axis] as isize);
@@ -65,7 +65,7 @@ fn taps(conv: &Conv, parity: Parity, factor: usize) -> (Taps, [usize; 2]) {
 }
 
 /// Output rows and columns of a phase.
-fn extent(parity: Parity, out: Shape) -> [usize; 2] {
+pub(super) fn extent(parity: Parity, out: Shape) -> [usize; 2] {
     let n = |size: usize, first: usize, step: usize| (size + step - 1).saturating_sub(first) / step;
     [n(out.h, parity.a, parity.step[0]), n(out.w, parity.b, parity.step[1])]
 }

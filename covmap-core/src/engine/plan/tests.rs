@@ -106,36 +106,82 @@ fn winograd_and_its_neighbours() {
 }
 
 /// Rounding to 8 bits of mantissa: 0.4 % of each product, less of their sum.
+fn check_rounded(g: &Graph, what: &str) {
+    let mut numbers = Numbers(5);
+    let input = numbers.take(g.values[g.inputs[0]].shape.len());
+    let expected = &reference::run(g, std::slice::from_ref(&input))[0];
+    let plan = Plan::new(g.clone(), Level::Avx512, true).unwrap();
+    let last = plan.steps().last().unwrap().kernel();
+    assert!(last.contains("bf16"), "{what}: {last}");
+    let run = |threads| {
+        let mut output = vec![0.0; expected.len()];
+        plan.run::<()>(&[&input], &mut [&mut output], threads, &mut |_| Ok(())).unwrap();
+        output
+    };
+    let ours = run(1);
+    let scale = expected.iter().fold(0f32, |m, x| m.max(x.abs()));
+    let worst = ours.iter().zip(expected).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+    assert!(worst <= 0.02 * scale && worst > 0.0, "{what}: {worst} of {scale}");
+    assert_eq!(ours, run(3), "{what}: threads differ");
+}
+
 #[test]
-fn pointwise_in_brain_floats() {
+fn convolutions_in_brain_floats() {
     if !crate::simd::has_bf16() {
         eprintln!("SKIPPED: this processor has no AVX512_BF16");
         return;
     }
     let mut numbers = Numbers(7);
-    for (c, out, h, w) in [(16, 16, 8, 8), (24, 40, 5, 9), (33, 70, 3, 1), (144, 24, 64, 64)] {
-        // A first convolution, so that the pointwise one reads blocks with lanes to spare.
-        let (first, second) = (conv(&mut numbers, 16, c, 1, [3, 3]), conv(&mut numbers, c, out, 1, [1, 1]));
-        let mut g = Graph::default();
-        let x = g.push("x", size(16, h, w), Op::Input, &[]);
-        let y = g.push("y", size(c, h, w), Op::Conv(first), &[x]);
-        let z = g.push("z", size(out, h, w), Op::Conv(second), &[y]);
-        g.outputs = vec![z];
-        let input = numbers.take(16 * h * w);
-        let expected = &reference::run(&g, std::slice::from_ref(&input))[0];
-        let plan = Plan::new(g, Level::Avx512, true).unwrap();
-        assert!(plan.steps().iter().any(|s| s.kernel().contains("bf16")));
-        let run = |threads| {
-            let mut output = vec![0.0; expected.len()];
-            plan.run::<()>(&[&input], &mut [&mut output], threads, &mut |_| Ok(())).unwrap();
-            output
-        };
-        let ours = run(1);
-        let scale = expected.iter().fold(0f32, |m, x| m.max(x.abs()));
-        let worst = ours.iter().zip(expected).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
-        assert!(worst <= 0.01 * scale && worst > 0.0, "{c} -> {out}: {worst} of {scale}");
-        assert_eq!(ours, run(3));
+    for (c, out, h, w) in [(16, 16, 8, 8), (24, 40, 5, 9), (33, 70, 3, 1), (144, 24, 64usize, 64usize)] {
+        for (kernel, stride, dilation) in [(1, 1, 1), (3, 1, 1), (3, 2, 1), (5, 1, 1), (3, 1, 2), (1, 2, 1)] {
+            // A first convolution, so that the second reads blocks with lanes to spare.
+            let (first, mut second) = (conv(&mut numbers, 16, c, 1, [1, 1]), conv(&mut numbers, c, out, 1, [kernel; 2]));
+            (second.stride, second.dilation, second.pad) = ([stride; 2], [dilation; 2], [kernel / 2 * dilation; 2]);
+            let to = size(out, h.div_ceil(stride), w.div_ceil(stride));
+            if (kernel, stride, dilation) == (3, 1, 1) && h % 4 == 0 {
+                continue; // Winograd's
+            }
+            let mut g = Graph::default();
+            let x = g.push("x", size(16, h, w), Op::Input, &[]);
+            let y = g.push("y", size(c, h, w), Op::Conv(first), &[x]);
+            let z = g.push("z", to, Op::Conv(second), &[y]);
+            let act = g.push("act", to, Op::Act(Act::Clamp(0.0, 6.0)), &[z]);
+            g.outputs = vec![act];
+            check_rounded(&g, &format!("{c} -> {out}, {h} x {w}, kernel {kernel}, stride {stride}, dilation {dilation}"));
+        }
     }
+}
+
+#[test]
+fn enlarged_and_joined_in_brain_floats() {
+    if !crate::simd::has_bf16() {
+        eprintln!("SKIPPED: this processor has no AVX512_BF16");
+        return;
+    }
+    let mut numbers = Numbers(8);
+    for (c, skip, out, h, w) in [(24, 0, 16, 9, 13), (40, 17, 33, 5, 8), (16, 16, 48, 1, 3), (24, 0, 16, 32, 32)] {
+        let mut g = Graph::default();
+        let x = g.push("x", size(16, 2 * h, 2 * w), Op::Input, &[]);
+        let mut halved = conv(&mut numbers, 16, c, 1, [3, 3]);
+        halved.stride = [2, 2];
+        let small = g.push("small", size(c, h, w), Op::Conv(halved), &[x]);
+        let mut y = g.push("up", size(c, 2 * h, 2 * w), Op::Nearest { factor: 2 }, &[small]);
+        if skip > 0 {
+            let beside = g.push("beside", size(skip, 2 * h, 2 * w), Op::Conv(conv(&mut numbers, 16, skip, 1, [1, 1])), &[x]);
+            y = g.push("join", size(c + skip, 2 * h, 2 * w), Op::Concat, &[y, beside]);
+        }
+        let z = g.push("z", size(out, 2 * h, 2 * w), Op::Conv(conv(&mut numbers, c + skip, out, 1, [3, 3])), &[y]);
+        g.outputs = vec![z];
+        check_rounded(&g, &format!("enlarged {c} and {skip} -> {out}, {h} x {w}"));
+    }
+    // A sum fused into the convolution.
+    let mut g = Graph::default();
+    let x = g.push("x", size(32, 7, 9), Op::Input, &[]);
+    let y = g.push("y", size(32, 7, 9), Op::Conv(conv(&mut numbers, 32, 32, 1, [1, 1])), &[x]);
+    let z = g.push("z", size(32, 7, 9), Op::Conv(conv(&mut numbers, 32, 32, 1, [3, 3])), &[y]);
+    let sum = g.push("sum", size(32, 7, 9), Op::Add, &[y, z]);
+    g.outputs = vec![sum];
+    check_rounded(&g, "with a sum");
 }
 
 #[test]

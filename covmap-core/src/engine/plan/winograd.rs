@@ -15,15 +15,15 @@ const TILES: usize = 16;
 const FORWARD: usize = 200;
 const INVERSE: usize = 360;
 
-/// Whether a convolution has the form for it and the transforms cost less than the `direct` vector multiplications they save.
-pub(super) fn pays(conv: &Conv, sources: &[Source], out: Shape, direct: usize) -> bool {
-    fits(conv, sources, out) && {
+/// Vector operations that a convolution of the form for it takes this way.
+pub(super) fn cost(conv: &Conv, sources: &[Source], out: Shape) -> Option<usize> {
+    fits(conv, sources, out).then(|| {
         let channels: usize = sources.iter().map(|s| s.shape.c).sum();
         let blocks_in: usize = sources.iter().map(|s| s.shape.c.div_ceil(BLOCK)).sum();
         let blocks = out.c.div_ceil(BLOCK);
         let tile = PATCH * PATCH * channels * blocks + FORWARD * blocks_in + INVERSE * blocks;
-        out.h / TILE * (out.w / TILE) * tile < direct
-    }
+        out.h / TILE * (out.w / TILE) * tile
+    })
 }
 
 fn fits(conv: &Conv, sources: &[Source], out: Shape) -> bool {
