@@ -27,10 +27,10 @@ FLOOR = 0.001    # the same constant as in detection.rs
 
 
 def unseen(model, rows):
-    """Rows of the calibration groups in the folds that the model may know, none of which it trained on."""
-    t = metadata.read(model, "training")
-    held = catalog.calibration_groups(rows) - set(t["groups"])
-    return usable(r for r in rows if r.group in held and r.fold not in t["folds_excluded"])
+    """Rows of the calibration groups, and scored ones without what training needs, in the folds that the model may know,
+    none of which it trained on."""
+    t, held = metadata.read(model, "training"), catalog.calibration_groups(rows)
+    return usable(r for r in rows if (r.group in held or r.brixia) and r.group not in t["groups"] and r.fold not in t["folds_excluded"])
 
 
 def usable(rows):
