@@ -10,7 +10,8 @@ pub struct Limits {
     pub max_pixels: u64,
     /// Bytes of an input file or buffer. Default behavior: 1 GiB.
     pub max_file_bytes: u64,
-    /// Bytes that decoding one frame may produce. Default behavior: 512 MiB.
+    /// Bytes that decoding one frame may take, the decoder's own included. Default behavior: 512 MiB, which is 32 megapixels
+    /// of the greediest codecs (docs/dicom.md).
     pub max_decoded_bytes: u64,
     /// Frames that a multi-frame object may declare. Default behavior: 4,096.
     pub max_frames: u32,

@@ -1,4 +1,5 @@
-//! The marker segments of a JPEG stream (ISO/IEC 10918-1 annex B): what it declares, and whether it is whole.
+//! The marker segments of a JPEG or JPEG-LS stream (ISO/IEC 10918-1 annex B, 14495-1 annex C): what it declares, and whether it
+//! is whole.
 
 use crate::{Error, Result};
 
@@ -14,7 +15,7 @@ pub(super) struct Header {
     pub rows: u16,
     pub columns: u16,
     pub components: u8,
-    /// Whether the process is lossless (SOF3), which allows 2 to 16 bits.
+    /// Whether the process is lossless (SOF3): every sample is coded by itself.
     pub lossless: bool,
 }
 
@@ -37,7 +38,8 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Header> {
         let marker = loop {
             let pair = bytes.get(at..at + 2).ok_or_else(truncated)?;
             match pair {
-                [0xff, 0x00 | 0x01 | 0xd0..=0xd8] => at += 2,
+                // Below 80 JPEG has no marker worth reading, and JPEG-LS stuffs a single bit into its coded data.
+                [0xff, 0x00..=0x7f | 0xd0..=0xd8] => at += 2,
                 [0xff, 0xff] => at += 1,
                 [0xff, marker] => break *marker,
                 _ => at += 1 + bytes[at + 1..].iter().position(|&b| b == 0xff).ok_or_else(truncated)?,
@@ -50,7 +52,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Header> {
         let length = bytes.get(at..at + 2).map(|b| usize::from(u16::from_be_bytes([b[0], b[1]]))).ok_or_else(truncated)?;
         let segment = bytes.get(at..at + length).ok_or_else(truncated)?;
         match marker {
-            0xc0..=0xcf if ![0xc4, 0xc8, 0xcc].contains(&marker) => {
+            0xc0..=0xcf | 0xf7 if ![0xc4, 0xc8, 0xcc].contains(&marker) => {
                 let [_, _, precision, r1, r0, c1, c0, components, ..] = *segment else {
                     return Err(malformed("a short frame header"));
                 };

@@ -143,6 +143,8 @@ pub enum Note {
     OneFrameOfSeveral,
     /// The window was unusable (no width, not a number); the image's own range was used.
     WindowIgnored,
+    /// Without a window the image's own range was used; borders of one value, as collimation leaves them, did not count for it.
+    BorderIgnored,
     /// The object does not say that it is a radiograph (modality absent or OT).
     ModalityUnknown,
     /// The object holds detector values for processing, not for display (Presentation Intent Type).
@@ -165,6 +167,7 @@ impl Note {
             Note::Inverted => "inverted",
             Note::OneFrameOfSeveral => "one-frame-of-several",
             Note::WindowIgnored => "window-ignored",
+            Note::BorderIgnored => "border-ignored",
             Note::ModalityUnknown => "modality-unknown",
             Note::ForProcessing => "for-processing",
             Note::SpacingAtDetector => "spacing-at-detector",

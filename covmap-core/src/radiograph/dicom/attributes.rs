@@ -17,6 +17,8 @@ pub(super) enum Colour {
     YbrFull,
     /// The chroma of two neighbouring pixels is shared; only encapsulated streams are read.
     YbrFull422,
+    /// A transform of the codec's own (YBR_RCT and YBR_ICT of JPEG 2000, XYB of JPEG XL), which decoding undoes.
+    OfCodec,
 }
 
 impl Colour {
@@ -48,7 +50,12 @@ pub(super) struct Attributes {
 impl Attributes {
     /// Bytes of one frame in native form; cannot overflow, since rows and columns are 16-bit numbers.
     pub fn frame_bytes(&self) -> u64 {
-        self.rows as u64 * self.columns as u64 * self.colour.samples() as u64 * u64::from(self.bits_allocated / 8)
+        self.samples() as u64 * u64::from(self.bits_allocated / 8)
+    }
+
+    /// Samples of one frame.
+    pub fn samples(&self) -> usize {
+        self.rows * self.columns * self.colour.samples()
     }
 
     /// Reads and checks the attributes.
@@ -108,6 +115,7 @@ fn colour(data: &DataSet<'_>, bits_allocated: u16) -> Result<Colour> {
         "RGB" => Colour::Rgb,
         "YBR_FULL" => Colour::YbrFull,
         "YBR_FULL_422" => Colour::YbrFull422,
+        "YBR_RCT" | "YBR_ICT" | "XYB" => Colour::OfCodec,
         "" => return Err(Error::Input(format!("the object has no Photometric Interpretation {PHOTOMETRIC_INTERPRETATION}"))),
         _ => return Err(Error::Input(format!("Photometric Interpretation {name} is not that of a radiograph"))),
     };

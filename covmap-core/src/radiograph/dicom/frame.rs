@@ -1,17 +1,11 @@
 //! One frame's stored values: native bytes, or a codec of the transfer syntax (PS3.5 chapters 8 and A.4).
 
 use super::attributes::{Attributes, Colour};
+use super::codec::{self, Codec};
 use super::data_set::DataSet;
-use super::rle;
 use super::structure::{self, Element, Encoding};
-use super::syntax::Codec;
 use super::tags;
-use crate::radiograph::jpeg;
-use crate::{Error, Result};
-use dicom_core::value::PixelFragmentSequence;
-use dicom_core::{DataElement, PrimitiveValue, VR};
-use dicom_object::{FileMetaTable, InMemDicomObject};
-use dicom_transfer_syntax_registry::{TransferSyntaxIndex, TransferSyntaxRegistry};
+use crate::{Error, Limits, Result};
 
 /// What the pixel data element holds for one frame.
 pub(super) enum Stored {
@@ -24,14 +18,15 @@ pub(super) enum Stored {
 /// Reads the frame that `attributes` asks for.
 ///
 /// # Errors
-/// `Input` where the pixel data is shorter than declared, damaged, or contradicts the attributes.
-pub(super) fn read(data: &DataSet<'_>, attributes: &Attributes, codec: Codec, uid: &str) -> Result<Stored> {
+/// `Input` where the pixel data is shorter than declared, damaged, or contradicts the attributes; `LimitsExceeded` where
+/// decoding it takes too much memory.
+pub(super) fn read(data: &DataSet<'_>, attributes: &Attributes, codec: Option<Codec>, uid: &str, limits: &Limits) -> Result<Stored> {
     let element = data.element(tags::PIXEL_DATA).ok_or_else(|| Error::Internal("pixel data was checked".to_owned()))?;
     match (codec, element.undefined) {
-        (Codec::Native, false) => native(data, attributes, element),
-        (Codec::Native, true) => Err(Error::Input(format!("the pixel data is encapsulated, transfer syntax {uid} says it is not"))),
-        (_, false) => Err(Error::Input(format!("the pixel data is not encapsulated, transfer syntax {uid} says it is"))),
-        (_, true) => encapsulated(data, attributes, element, codec, uid),
+        (None, false) => native(data, attributes, element),
+        (None, true) => Err(Error::Input(format!("the pixel data is encapsulated, transfer syntax {uid} says it is not"))),
+        (Some(_), false) => Err(Error::Input(format!("the pixel data is not encapsulated, transfer syntax {uid} says it is"))),
+        (Some(codec), true) => encapsulated(data, attributes, element, codec, limits),
     }
 }
 
@@ -66,6 +61,7 @@ fn native(data: &DataSet<'_>, attributes: &Attributes, element: &Element) -> Res
     match attributes.colour {
         Colour::Grey { .. } => Ok(Stored::Grey(samples.into_iter().map(u16::from).collect())),
         Colour::YbrFull422 => Err(Error::Input("native pixel data in YBR_FULL_422 cannot be read".to_owned())),
+        Colour::OfCodec => Err(Error::Input("native pixel data in the colours of a codec cannot be read".to_owned())),
         colour if attributes.planar => {
             let plane = size / 3;
             Ok(rgb((0..plane).flat_map(|p| [samples[p], samples[plane + p], samples[2 * plane + p]]).collect(), colour))
@@ -74,53 +70,18 @@ fn native(data: &DataSet<'_>, attributes: &Attributes, element: &Element) -> Res
     }
 }
 
-fn encapsulated(data: &DataSet<'_>, attributes: &Attributes, element: &Element, codec: Codec, uid: &str) -> Result<Stored> {
-    let mut stream = frame_stream(data, attributes, element)?;
-    let mut sample_bits = attributes.bits_allocated;
-    if codec == Codec::Jpeg {
-        let header = jpeg::inspect(&stream)?;
-        let declared = (attributes.rows, attributes.columns, attributes.colour.samples());
-        let coded = (usize::from(header.rows), usize::from(header.columns), usize::from(header.components));
-        if coded != declared {
-            return Err(Error::Input(format!(
-                "the JPEG stream holds {} x {} pixels of {} samples, the object declares {} x {} of {}",
-                coded.0, coded.1, coded.2, declared.0, declared.1, declared.2
-            )));
+fn encapsulated(data: &DataSet<'_>, attributes: &Attributes, element: &Element, codec: Codec, limits: &Limits) -> Result<Stored> {
+    let stream = frame_stream(data, attributes, element)?;
+    let samples = codec::decode(codec, &stream, attributes, limits)?;
+    // Colour has 8 bits: see `Attributes::read`.
+    let bytes = || samples.iter().map(|&sample| sample as u8).collect();
+    match attributes.colour {
+        Colour::Grey { .. } => Ok(Stored::Grey(samples)),
+        Colour::YbrFull422 | Colour::OfCodec if codec == Codec::Rle => {
+            Err(Error::Input("RLE in the colours of another codec cannot be read".to_owned()))
         }
-        if header.precision > 8 && !header.lossless {
-            return Err(Error::Input(format!(
-                "JPEG with {} bits a sample (transfer syntax {uid}) is not supported; up to 8 bits or lossless is",
-                header.precision
-            )));
-        }
-        if header.precision < 2 || u16::from(header.precision) > attributes.bits_allocated {
-            return Err(Error::Input(format!(
-                "the JPEG stream has {} bits a sample, Bits Allocated is {}",
-                header.precision, attributes.bits_allocated
-            )));
-        }
-        // The decoder writes bytes where the stream's precision allows it, whatever the object allocates.
-        sample_bits = if header.precision <= 8 { 8 } else { 16 };
-    }
-    // Trailing zeros pad a fragment to an even length; an odd one is the writer's slip.
-    if stream.len() % 2 == 1 {
-        stream.push(0);
-    }
-    let pixels = attributes.rows * attributes.columns;
-    let samples = match codec {
-        Codec::Rle => rle::decode(&stream, pixels, attributes.colour.samples(), usize::from(sample_bits / 8))?,
-        _ => run_codec(stream, attributes, sample_bits, uid)?,
-    };
-    if samples.len() != pixels * attributes.colour.samples() * usize::from(sample_bits / 8) {
-        return Err(Error::Input("the encapsulated pixel data does not decode to the declared size".to_owned()));
-    }
-    match (attributes.colour, sample_bits) {
-        (Colour::Grey { .. }, 8) => Ok(Stored::Grey(samples.into_iter().map(u16::from).collect())),
-        (Colour::Grey { .. }, _) => Ok(Stored::Grey(samples.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect())),
-        // The JPEG decoder has turned YBR into RGB already.
-        (_, _) if codec == Codec::Jpeg => Ok(Stored::Rgb(samples)),
-        (Colour::YbrFull422, _) => Err(Error::Input("YBR_FULL_422 outside JPEG cannot be read".to_owned())),
-        (colour, _) => Ok(rgb(samples, colour)),
+        colour if codec == Codec::Rle => Ok(rgb(bytes(), colour)),
+        _ => Ok(Stored::Rgb(bytes())),
     }
 }
 
@@ -157,60 +118,6 @@ fn frame_stream(data: &DataSet<'_>, attributes: &Attributes, element: &Element) 
         return Err(Error::Input("the encapsulated pixel data is empty".to_owned()));
     }
     Ok(stream)
-}
-
-/// Decodes one stream with the codec that dicom-rs registers for the transfer syntax.
-fn run_codec(stream: Vec<u8>, attributes: &Attributes, sample_bits: u16, uid: &str) -> Result<Vec<u8>> {
-    let number = |tag, value: usize| DataElement::new(tag, VR::US, PrimitiveValue::from(value as u16));
-    // An object of its own, so that codecs see checked values and one frame only.
-    let mut object = InMemDicomObject::new_empty();
-    object.put(number(tags::ROWS, attributes.rows));
-    object.put(number(tags::COLUMNS, attributes.columns));
-    object.put(number(tags::SAMPLES_PER_PIXEL, attributes.colour.samples()));
-    object.put(number(tags::BITS_ALLOCATED, usize::from(sample_bits)));
-    object.put(number(tags::BITS_STORED, usize::from(sample_bits)));
-    let fragments = PixelFragmentSequence::new(Vec::<u32>::new(), vec![stream]);
-    object.put(DataElement::new(tags::PIXEL_DATA, VR::OB, fragments));
-    let meta = FileMetaTable { transfer_syntax: uid.to_owned(), ..empty_meta() };
-    let object = object.with_exact_meta(meta);
-
-    let syntax = TransferSyntaxRegistry.get(uid);
-    let reader = syntax
-        .and_then(|syntax| syntax.pixel_data_reader())
-        .ok_or_else(|| Error::Internal(format!("no codec for transfer syntax {uid}")))?;
-    let mut samples = Vec::new();
-    reader
-        .decode_frame(&object, 0, &mut samples)
-        .map_err(|e| Error::Input(format!("the encapsulated pixel data cannot be decoded: {}", chain(&e))))?;
-    Ok(samples)
-}
-
-fn empty_meta() -> FileMetaTable {
-    FileMetaTable {
-        information_group_length: 0,
-        information_version: [0, 1],
-        media_storage_sop_class_uid: String::new(),
-        media_storage_sop_instance_uid: String::new(),
-        transfer_syntax: String::new(),
-        implementation_class_uid: String::new(),
-        implementation_version_name: None,
-        source_application_entity_title: None,
-        sending_application_entity_title: None,
-        receiving_application_entity_title: None,
-        private_information_creator_uid: None,
-        private_information: None,
-    }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 /// Interleaved colour samples as RGB (PS3.3 C.7.6.3.1.2).

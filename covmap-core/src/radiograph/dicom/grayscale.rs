@@ -1,17 +1,20 @@
 //! Stored values to presentation: modality LUT, VOI LUT, inversion (PS3.3 C.11.1, C.11.2; PS3.4 N.2).
 
 use super::attributes::{Attributes, Colour};
+use super::border;
 use super::data_set::DataSet;
 use super::structure::Encoding;
 use super::tags::*;
 use crate::radiograph::{Note, scale};
 use crate::{Error, Result, simd};
+use ndarray::ArrayView2;
 
 /// The grey scale transform of an image. dicom-rs inverts MONOCHROME1 on one of its output paths only and before the VOI
 /// transform, so the whole chain is done here, on a table with an entry for every stored value.
 ///
 /// 1. Modality LUT: the Modality LUT Sequence, else Rescale Slope and Intercept, else identity.
-/// 2. VOI LUT: the first item of the VOI LUT Sequence, else the first window, else the minimum to the maximum of this image.
+/// 2. VOI LUT: the first item of the VOI LUT Sequence, else the first window, else the minimum to the maximum of this image
+///    inside the borders that collimation left, if any ([`border`]).
 /// 3. Inversion, once, where the image is MONOCHROME1 or its Presentation LUT Shape is INVERSE.
 /// 4. Pixels of the Pixel Padding Value become black; they do not count for minimum and maximum.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,19 +100,31 @@ impl Grayscale {
     }
 
     /// Allocated words to 16-bit grey.
-    pub fn apply(&self, words: &[u16], attributes: &Attributes) -> Vec<u16> {
+    pub fn apply(&self, words: &[u16], attributes: &Attributes, notes: &mut Vec<Note>) -> Result<Vec<u16>> {
         let mask = u16::MAX >> (16 - attributes.bits_stored);
-        let code = |word: u16| usize::from(word >> attributes.shift & mask);
+        let code = |word: u16| word >> attributes.shift & mask;
         let mut present = vec![false; usize::from(mask) + 1];
-        words.iter().for_each(|&word| present[code(word)] = true);
+        words.iter().for_each(|&word| present[usize::from(code(word))] = true);
 
         let unused = 32 - u32::from(attributes.bits_stored);
         let stored = |code: usize| if attributes.signed { (code as i32) << unused >> unused } else { code as i32 };
         let is_padding = |value: i32| self.padding.is_some_and(|(low, high)| (low..=high).contains(&value));
-        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-        for value in (0..present.len()).filter(|&c| present[c]).map(stored).filter(|&v| !is_padding(v)) {
-            low = low.min(self.modality.apply(value));
-            high = high.max(self.modality.apply(value));
+        let range = |present: &[bool]| {
+            let values = (0..present.len()).filter(|&c| present[c]).map(stored).filter(|&v| !is_padding(v));
+            values.map(|value| self.modality.apply(value)).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)))
+        };
+        let (mut low, mut high) = range(&present);
+        if self.voi == Voi::Range {
+            let codes: Vec<u16> = words.iter().map(|&word| code(word)).collect();
+            let image = ArrayView2::from_shape((attributes.rows, attributes.columns), &codes)
+                .map_err(|e| Error::Internal(format!("frame shape: {e}")))?;
+            let mut inside = vec![false; present.len()];
+            border::inside(image).iter().for_each(|&code| inside[usize::from(code)] = true);
+            let within = range(&inside);
+            if within != (low, high) && within.0 <= within.1 {
+                (low, high) = within;
+                notes.push(Note::BorderIgnored);
+            }
         }
         let grey = |value: i32| match is_padding(value) {
             true => 0,
@@ -119,10 +134,10 @@ impl Grayscale {
             }
         };
         let table: Vec<u16> = (0..present.len()).map(|c| if present[c] { grey(stored(c)) } else { 0 }).collect();
-        let by_word: Vec<u16> = (0..=u16::MAX).map(|word| table[code(word)]).collect();
+        let by_word: Vec<u16> = (0..=u16::MAX).map(|word| table[usize::from(code(word))]).collect();
         let mut shown = vec![0; words.len()];
         simd::lut_u16(words, &by_word, &mut shown);
-        shown
+        Ok(shown)
     }
 }
 

@@ -1,11 +1,12 @@
 //! DICOM objects (PS3.3, PS3.5, PS3.10).
 
 mod attributes;
+mod border;
+mod codec;
 mod data_set;
 mod frame;
 mod grayscale;
 mod header;
-mod rle;
 mod structure;
 mod syntax;
 mod tags;
@@ -43,8 +44,7 @@ pub(super) fn looks_like_a_data_set(bytes: &[u8]) -> bool {
 /// 1. Modality LUT, 2. VOI LUT or window, 3. inversion: see [`Grayscale`]. Colour that is grey skips them (it has none).
 /// 4. Patient Orientation turns the image upright (applied by the caller together with the spacing).
 ///
-/// Transfer syntaxes: implicit and explicit little endian, deflated, explicit big endian, RLE, JPEG baseline, extended with
-/// 8 bits, lossless (process 14, any selection value). Overlays and embedded presentation states are not drawn.
+/// Transfer syntaxes: docs/dicom.md. Overlays and embedded presentation states are not drawn.
 pub(super) fn decode(bytes: &[u8], options: &ReadOptions) -> Result<Decoded> {
     guarded("the DICOM object", || decode_object(bytes, options))
 }
@@ -66,8 +66,8 @@ fn decode_object(bytes: &[u8], options: &ReadOptions) -> Result<Decoded> {
     if attributes.frames > 1 {
         notes.push(Note::OneFrameOfSeveral);
     }
-    let pixels = match frame::read(&data, &attributes, opened.codec, &opened.uid)? {
-        Stored::Grey(words) => Grayscale::read(&data, &attributes, &mut notes)?.apply(&words, &attributes),
+    let pixels = match frame::read(&data, &attributes, opened.codec, &opened.uid, &options.limits)? {
+        Stored::Grey(words) => Grayscale::read(&data, &attributes, &mut notes)?.apply(&words, &attributes, &mut notes)?,
         Stored::Rgb(samples) => colour::to_grey(&samples, 3, &mut notes)?,
     };
     let pixels =

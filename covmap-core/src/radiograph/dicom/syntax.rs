@@ -1,5 +1,6 @@
 //! Transfer syntaxes (PS3.5 annex A): how the data set is written, and what decodes its pixel data.
 
+use super::codec::Codec;
 use super::structure::{self, Encoding};
 use crate::{Error, Limits, Result};
 use dicom_transfer_syntax_registry::{TransferSyntaxIndex, TransferSyntaxRegistry};
@@ -7,19 +8,12 @@ use flate2::read::DeflateDecoder;
 use std::borrow::Cow;
 use std::io::Read;
 
-/// How pixel data is coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Codec {
-    Native,
-    Rle,
-    Jpeg,
-}
-
 /// A data set, ready to be walked.
 pub(super) struct Opened<'a> {
     pub bytes: Cow<'a, [u8]>,
     pub encoding: Encoding,
-    pub codec: Codec,
+    /// What compressed the pixel data; `None` where it is native.
+    pub codec: Option<Codec>,
     pub uid: String,
 }
 
@@ -42,22 +36,35 @@ pub(super) fn open<'a>(file: &'a [u8], limits: &Limits) -> Result<Opened<'a>> {
         if explicit { EXPLICIT_LITTLE } else { IMPLICIT_LITTLE }.to_owned()
     });
     let (encoding, codec) = match uid.as_str() {
-        IMPLICIT_LITTLE => (Encoding::ImplicitLittle, Codec::Native),
-        EXPLICIT_LITTLE | DEFLATED => (Encoding::ExplicitLittle, Codec::Native),
-        EXPLICIT_BIG => (Encoding::ExplicitBig, Codec::Native),
-        // RLE Lossless.
-        "1.2.840.10008.1.2.5" => (Encoding::ExplicitLittle, Codec::Rle),
-        // JPEG Baseline; Extended; Lossless (process 14); Lossless, first-order prediction (process 14, selection value 1).
-        "1.2.840.10008.1.2.4.50" | "1.2.840.10008.1.2.4.51" | "1.2.840.10008.1.2.4.57" | "1.2.840.10008.1.2.4.70" => {
-            (Encoding::ExplicitLittle, Codec::Jpeg)
-        }
-        _ => {
-            let name = TransferSyntaxRegistry.get(&uid).map_or("of an unknown name", |syntax| syntax.name());
-            return Err(Error::Input(format!("transfer syntax {name} ({uid}) is not supported")));
-        }
+        IMPLICIT_LITTLE => (Encoding::ImplicitLittle, None),
+        EXPLICIT_LITTLE | DEFLATED => (Encoding::ExplicitLittle, None),
+        EXPLICIT_BIG => (Encoding::ExplicitBig, None),
+        _ => (Encoding::ExplicitLittle, Some(codec(&uid)?)),
     };
     let bytes = if uid == DEFLATED { Cow::Owned(inflate(bytes, limits)?) } else { Cow::Borrowed(bytes) };
     Ok(Opened { bytes, encoding, codec, uid })
+}
+
+/// What compressed the pixel data. Data sets around compressed pixel data are explicit little endian, all of them (PS3.5 A.4).
+fn codec(uid: &str) -> Result<Codec> {
+    let suffix = uid.strip_prefix("1.2.840.10008.1.2.").unwrap_or_default();
+    Ok(match suffix {
+        "5" => Codec::Rle,
+        // Baseline; extended; lossless (process 14); lossless, first-order prediction (process 14, selection value 1).
+        "4.50" | "4.51" | "4.57" | "4.70" => Codec::Jpeg,
+        // Lossless; near-lossless.
+        "4.80" | "4.81" => Codec::JpegLs,
+        // Lossless only; either.
+        "4.90" | "4.91" => Codec::Jpeg2000,
+        // Lossless; JPEG recompression; either.
+        "4.110" | "4.111" | "4.112" => Codec::JpegXl,
+        // Lossless; lossless, in order of resolution; either.
+        "4.201" | "4.202" | "4.203" => Codec::HtJpeg2000,
+        _ => {
+            let name = TransferSyntaxRegistry.get(uid).map_or("of an unknown name", |syntax| syntax.name());
+            return Err(Error::Input(format!("transfer syntax {name} ({uid}) is not supported")));
+        }
+    })
 }
 
 fn inflate(deflated: &[u8], limits: &Limits) -> Result<Vec<u8>> {

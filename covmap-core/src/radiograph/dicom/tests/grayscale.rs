@@ -200,3 +200,31 @@ fn malformed_tables_are_refused() {
     object.put(DataElement::new(VOI_LUT_SEQUENCE, VR::SQ, DataSetSequence::from(Vec::<InMemDicomObject>::new())));
     assert_eq!(pixels(&object), [0, 65535]);
 }
+
+#[test]
+fn collimation_borders_do_not_count_for_the_range() {
+    // 0 and 4095 are borders around 100 to 109.
+    let mut words = vec![0u16; 8 * 10];
+    for row in 0..8 {
+        for column in 0..10 {
+            words[row * 10 + column] = match (row, column) {
+                (_, 8..) => 4095,
+                (..2, _) => 0,
+                _ => 100 + (row + column) as u16 % 10,
+            };
+        }
+    }
+    let mut object = object(&words, 8);
+    number(&mut object, BITS_STORED, 12);
+    number(&mut object, HIGH_BIT, 11);
+    let radiograph = read(&object).unwrap();
+    assert_eq!(radiograph.notes(), [Note::BorderIgnored]);
+    for (&pixel, word) in radiograph.pixels().iter().zip(&words) {
+        let expected = ((f64::from(*word) - 100.0) / 9.0).clamp(0.0, 1.0) * 65535.0;
+        assert_eq!(pixel, expected.round() as u16, "{word}");
+    }
+    // A window needs no range.
+    text(&mut object, WINDOW_CENTER, VR::DS, "2048");
+    text(&mut object, WINDOW_WIDTH, VR::DS, "4096");
+    assert_eq!(read(&object).unwrap().notes(), []);
+}

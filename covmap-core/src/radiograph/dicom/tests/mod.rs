@@ -1,6 +1,7 @@
 //! Objects written by dicom-object or by hand, and what reading makes of them.
 
 mod attributes;
+mod faults;
 mod fixtures;
 mod grayscale;
 mod hostile;

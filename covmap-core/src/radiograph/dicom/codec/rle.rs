@@ -1,12 +1,19 @@
 //! RLE Lossless (PS3.5 annex G). The decoder of dicom-rs panics on segments that are too short.
 
+use super::widen;
+use crate::radiograph::dicom::attributes::Attributes;
 use crate::{Error, Result};
+
+pub(super) fn decode(stream: &[u8], attributes: &Attributes) -> Result<Vec<u16>> {
+    let bytes = usize::from(attributes.bits_allocated / 8);
+    Ok(widen(&unpack_planes(stream, attributes.rows * attributes.columns, attributes.colour.samples(), bytes)?, bytes))
+}
 
 /// Decodes a frame to interleaved little-endian samples: `pixels` x `samples` x `bytes` bytes.
 ///
 /// # Errors
 /// `Input` where the segments do not hold exactly that many bytes or go beyond the stream.
-pub(super) fn decode(stream: &[u8], pixels: usize, samples: usize, bytes: usize) -> Result<Vec<u8>> {
+fn unpack_planes(stream: &[u8], pixels: usize, samples: usize, bytes: usize) -> Result<Vec<u8>> {
     let damaged = |what: &str| Error::Input(format!("the RLE stream is truncated or malformed: {what}"));
     let header: Vec<usize> = stream
         .get(..64)
@@ -82,15 +89,15 @@ mod tests {
     #[test]
     fn unpacks_literals_and_runs() {
         let packed = [0xfe, 0xaa, 0x80, 0x02, 1, 2, 3, 0xff, 7, 0];
-        assert_eq!(decode(&stream(&[&packed]), 8, 1, 1).unwrap(), [0xaa, 0xaa, 0xaa, 1, 2, 3, 7, 7]);
-        assert!(decode(&stream(&[&packed[..6]]), 8, 1, 1).is_err());
+        assert_eq!(unpack_planes(&stream(&[&packed]), 8, 1, 1).unwrap(), [0xaa, 0xaa, 0xaa, 1, 2, 3, 7, 7]);
+        assert!(unpack_planes(&stream(&[&packed[..6]]), 8, 1, 1).is_err());
     }
 
     #[test]
     fn byte_planes_are_joined_most_significant_first() {
-        let bytes = decode(&stream(&[&[1, 0x12, 0x56], &[1, 0x34, 0x78]]), 2, 1, 2).unwrap();
+        let bytes = unpack_planes(&stream(&[&[1, 0x12, 0x56], &[1, 0x34, 0x78]]), 2, 1, 2).unwrap();
         assert_eq!(bytes, [0x34, 0x12, 0x78, 0x56]);
-        let colours = decode(&stream(&[&[0xff, 1], &[0xff, 2], &[0xff, 3]]), 2, 3, 1).unwrap();
+        let colours = unpack_planes(&stream(&[&[0xff, 1], &[0xff, 2], &[0xff, 3]]), 2, 3, 1).unwrap();
         assert_eq!(colours, [1, 2, 3, 1, 2, 3]);
     }
 
@@ -98,11 +105,11 @@ mod tests {
     fn malformed_headers_are_refused() {
         let good = stream(&[&[1, 5, 6]]);
         for end in 0..good.len() {
-            assert!(decode(&good[..end], 2, 1, 1).is_err(), "{end} bytes");
+            assert!(unpack_planes(&good[..end], 2, 1, 1).is_err(), "{end} bytes");
         }
-        assert!(decode(&good, 2, 1, 2).is_err());
+        assert!(unpack_planes(&good, 2, 1, 2).is_err());
         let mut beyond = good;
         beyond[4] = 200;
-        assert!(decode(&beyond, 2, 1, 1).is_err());
+        assert!(unpack_planes(&beyond, 2, 1, 1).is_err());
     }
 }
