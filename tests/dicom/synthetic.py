@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RADIOGRAPH = os.environ.get("COVMAP_RADIOGRAPH", str(ROOT / "target/release/radiograph-under-test"))
 # Rows differ from columns; neither is a multiple of the blocks of any codec.
 ROWS, COLUMNS = 61, 83
+# Bits stored, and whether they have a sign.
+DEPTHS = [(8, False), (10, False), (12, False), (14, False), (16, False), (8, True), (12, True), (16, True)]
 
 
 def texture(bits, signed=False, rows=ROWS, columns=COLUMNS, seed=1):

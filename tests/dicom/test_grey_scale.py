@@ -55,7 +55,7 @@ def table(entries, first, bits):
 
 @pytest.mark.parametrize("rescale", [None, (1, -1024), (0.25, 10)])
 @pytest.mark.parametrize("function", [None, "LINEAR", "LINEAR_EXACT", "SIGMOID"])
-@pytest.mark.parametrize(("bits", "signed"), [(8, False), (10, False), (12, False), (14, False), (16, False), (8, True), (12, True), (16, True)])
+@pytest.mark.parametrize(("bits", "signed"), synthetic.DEPTHS)
 def test_windows_agree_with_pydicom(tmp_path, bits, signed, function, rescale):
     ds = radiograph(texture(bits, signed), bits, signed, identity=False)
     if rescale:
@@ -157,30 +157,28 @@ def test_the_frame_asked_for_is_read(tmp_path, writer):
     assert "one-frame-of-several" in read(path)[0]["notes"]
 
 
+# How an upright image is stored, and what is noted.
 ORIENTATIONS = {
-    ("L", "F"): lambda a: a,
-    ("R", "F"): numpy.fliplr,
-    ("L", "H"): numpy.flipud,
-    ("R", "H"): lambda a: numpy.rot90(a, 2),
-    ("F", "L"): numpy.transpose,
-    ("F", "R"): lambda a: numpy.rot90(a, 1),
-    ("H", "L"): lambda a: numpy.rot90(a, -1),
-    ("H", "R"): lambda a: numpy.rot90(a, 2).T,
+    "LF": (lambda a: a, []),
+    "RF": (numpy.fliplr, ["mirrored-turned"]),
+    "LH": (numpy.flipud, ["mirrored-turned"]),
+    "RH": (lambda a: numpy.rot90(a, 2), ["rotated-turned"]),
+    "FL": (numpy.transpose, ["mirrored-turned"]),
+    "FR": (lambda a: numpy.rot90(a, 1), ["rotated-turned"]),
+    "HL": (lambda a: numpy.rot90(a, -1), ["rotated-turned"]),
+    "HR": (lambda a: numpy.rot90(a, 2).T, ["mirrored-turned"]),
 }
 
 
-@pytest.mark.parametrize("orientation", ORIENTATIONS, ids="".join)
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_stored_turned_is_shown_upright_and_flagged(tmp_path, orientation):
+    turned, notes = ORIENTATIONS[orientation]
     upright = texture(12)
-    values = ORIENTATIONS[orientation](upright)
-    ds = radiograph(values, 12)
+    ds = radiograph(turned(upright), 12)
     ds.PatientOrientation, ds.PixelSpacing = list(orientation), [0.2, 0.1]
     found = read(save(ds, tmp_path / "x.dcm"))[0]
     assert numpy.array_equal(found["pixels"], upright)
-    mirrored = numpy.linalg.det({"L": [[1, 0]], "R": [[-1, 0]], "F": [[0, 1]], "H": [[0, -1]]}[orientation[0]]
-                                + {"L": [[1, 0]], "R": [[-1, 0]], "F": [[0, 1]], "H": [[0, -1]]}[orientation[1]]) < 0
-    note = [] if orientation == ("L", "F") else ["mirrored-turned" if mirrored else "rotated-turned"]
-    assert found["notes"] == note
+    assert found["notes"] == notes
     assert found["spacing_mm"] == ([0.1, 0.2] if orientation[0] in "FH" else [0.2, 0.1])
 
 

@@ -9,15 +9,27 @@ from pydicom import dcmread, uid
 from pydicom.encaps import generate_frames
 
 import synthetic
-from synthetic import codec, compressor, openjpeg, program, pydicom, radiograph, smooth, stored, texture
+from synthetic import DEPTHS, codec, compressor, openjpeg, program, pydicom, radiograph, smooth, stored, texture
 
-DEPTHS = [(8, False), (10, False), (12, False), (14, False), (16, False), (8, True), (12, True), (16, True)]
 UNSIGNED = [(bits, signed) for bits, signed in DEPTHS if not signed]
 WHOLE = [(8, False), (12, False), (16, False)]
 
 
+def unsigned(frame, ds):
+    """Two's complement of the stored bits, for codecs and writers without a sign."""
+    return (frame.astype(int) & (2**ds.BitsStored - 1)).astype(f"u{ds.BitsAllocated // 8}")
+
+
 def jxl(frame, ds, **options):
-    return imagecodecs.jpegxl_encode(frame, bitspersample=ds.BitsStored, **options)
+    return imagecodecs.jpegxl_encode(unsigned(frame, ds), bitspersample=ds.BitsStored, **options)
+
+
+def opj(*options):
+    return compressor("opj_compress", *options)
+
+
+def ojph(*options):
+    return compressor("ojph_compress", "-reversible", "true", *options)
 
 
 LOSSLESS = {
@@ -36,23 +48,18 @@ LOSSLESS = {
     "jpeg-ls-charls": (codec(uid.JPEGLSLossless, lambda f, ds: imagecodecs.jpegls_encode(f)), WHOLE),
     "j2k-gdcm": (program("gdcmconv", "--j2k"), DEPTHS),
     "j2k-openjpeg": (codec(uid.JPEG2000Lossless, lambda f, ds: openjpeg(f, ds, reversible=True)), DEPTHS),
-    "j2k-openjpeg-tiles": (codec(uid.JPEG2000Lossless, compressor("opj_compress", "-t", "32,16", "-n", "3")), UNSIGNED),
+    "j2k-openjpeg-unsigned": (codec(uid.JPEG2000Lossless, lambda f, ds: openjpeg(unsigned(f, ds), ds, reversible=True)), DEPTHS),
+    "j2k-openjpeg-tiles": (codec(uid.JPEG2000Lossless, opj("-t", "32,16", "-n", "3")), UNSIGNED),
     "j2k-openjpeg-layers": (
-        codec(uid.JPEG2000, compressor("opj_compress", "-r", "20,5,1", "-p", "RPCL", "-c", "[32,32],[16,16]", "-SOP", "-EPH", "-b", "16,32")),
+        codec(uid.JPEG2000, opj("-r", "20,5,1", "-p", "RPCL", "-c", "[32,32],[16,16]", "-SOP", "-EPH", "-b", "16,32")),
         UNSIGNED,
     ),
-    "j2k-openjpeg-modes": (codec(uid.JPEG2000Lossless, compressor("opj_compress", "-M", "63", "-n", "2")), UNSIGNED),
+    "j2k-openjpeg-modes": (codec(uid.JPEG2000Lossless, opj("-M", "63", "-n", "2")), UNSIGNED),
     "htj2k-openjph": (codec(synthetic.HTJ2K_LOSSLESS, lambda f, ds: imagecodecs.htj2k_encode(f, reversible=True)), DEPTHS),
-    "htj2k-openjph-program": (codec(synthetic.HTJ2K, compressor("ojph_compress", "-reversible", "true")), UNSIGNED),
-    "htj2k-openjph-rpcl": (
-        codec(synthetic.HTJ2K_RPCL, compressor("ojph_compress", "-reversible", "true", "-prog_order", "RPCL", "-num_decomps", "3")),
-        UNSIGNED,
-    ),
-    "htj2k-openjph-tiles": (
-        codec(synthetic.HTJ2K_LOSSLESS, compressor("ojph_compress", "-reversible", "true", "-tile_size", "{32,16}", "-block_size", "{32,32}")),
-        UNSIGNED,
-    ),
-    "jxl-libjxl": (codec(synthetic.JXL_LOSSLESS, lambda f, ds: jxl(f, ds, lossless=True)), UNSIGNED),
+    "htj2k-openjph-program": (codec(synthetic.HTJ2K, ojph()), UNSIGNED),
+    "htj2k-openjph-rpcl": (codec(synthetic.HTJ2K_RPCL, ojph("-prog_order", "RPCL", "-num_decomps", "3")), UNSIGNED),
+    "htj2k-openjph-tiles": (codec(synthetic.HTJ2K_LOSSLESS, ojph("-tile_size", "{32,16}", "-block_size", "{32,32}")), UNSIGNED),
+    "jxl-libjxl": (codec(synthetic.JXL_LOSSLESS, lambda f, ds: jxl(f, ds, lossless=True)), DEPTHS),
     "jxl-libjxl-container": (codec(synthetic.JXL, lambda f, ds: jxl(f, ds, lossless=True, usecontainer=True)), [(12, False)]),
 }
 
@@ -96,7 +103,7 @@ LOSSY = {
     "jpeg-ls-near-dcmtk": (program("dcmcjpls", "+en", "+md", "3"), UNSIGNED, 3, CHARLS, 0),
     "jpeg-ls-near-charls": (codec(uid.JPEGLSNearLossless, lambda f, ds: imagecodecs.jpegls_encode(f, level=5)), WHOLE, 5, CHARLS, 0),
     "j2k-openjpeg": (codec(uid.JPEG2000, lambda f, ds: openjpeg(f, ds, reversible=False, level=40)), DEPTHS, 0.08, OPENJPEG, 1),
-    "j2k-openjpeg-coarse": (codec(uid.JPEG2000, compressor("opj_compress", "-I", "-r", "30")), UNSIGNED, 0.3, OPENJPEG, 2),
+    "j2k-openjpeg-coarse": (codec(uid.JPEG2000, opj("-I", "-r", "30")), UNSIGNED, 0.3, OPENJPEG, 2),
     "htj2k-openjph": (
         codec(synthetic.HTJ2K, lambda f, ds: imagecodecs.htj2k_encode(f, 0.001, reversible=False)), DEPTHS, 0.04, OPENJPH, 0.02
     ),
