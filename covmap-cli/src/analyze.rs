@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::args::Analyze;
+use crate::index;
 use crate::inputs::{self, Input};
 use crate::output;
 use crate::results::Results;
@@ -25,8 +26,10 @@ pub(crate) fn run(a: &Analyze) -> Result<u8> {
     std::fs::create_dir_all(&a.out).map_err(|e| Error::io(&a.out, e))?;
     let mut results_of = a.results();
     let inputs = inputs::collect(&a.inputs, &a.out, a.recursive, &results_of.endings())?;
+    results_of.thumbnail &= inputs.len() > 1;
+    let (listed, all) = (results_of.thumbnail, inputs.clone());
     let pipeline = a.pipeline.build()?;
-    results_of.terms = pipeline.models().iter().filter_map(|m| m.spec().training.as_ref()).map(|t| t.license.clone()).collect();
+    results_of.training = pipeline.models().iter().filter_map(|m| m.spec().training.clone()).collect();
     let mut log = Log::new(a, &pipeline, results_of.endings(), started);
     let finished = if a.resume { log.finished_before(&a.out) } else { BTreeMap::new() };
     let (done, todo): (Vec<Input>, Vec<Input>) =
@@ -74,6 +77,9 @@ pub(crate) fn run(a: &Analyze) -> Result<u8> {
     }
     bar.finish_and_clear();
     log.save(&a.out, began)?;
+    if listed {
+        index::write(&a.out, &log.files, &all)?;
+    }
     if !a.quiet && !a.json {
         let skipped = if done.is_empty() { String::new() } else { format!(", {} finished earlier", done.len()) };
         say!("{} analysed, {failed} failed{skipped}; results in {}", log.analysed, a.out.display());
@@ -156,8 +162,8 @@ impl Log {
             "models": models,
             "options": {
                 "fusion": p.fusion, "views": p.views, "precision": p.precision, "operating_point": p.operating_point,
-                "colormap": a.colormap.to_string(), "opacity": a.opacity, "frame": a.frame, "strict": a.strict,
-                "dicom": a.dicom, "html": a.html,
+                "colormap": a.colormap.to_string(), "opacity": a.opacity, "contour": a.contour, "legend": a.legend, "frame": a.frame, "strict": a.strict,
+                "dicom": a.dicom, "html": a.html, "with_identifiers": a.with_identifiers,
             },
             "started_unix": seconds,
         });

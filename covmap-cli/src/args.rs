@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use covmap_core::engine::Engine;
+use covmap_core::progression::Date;
 use covmap_core::render::{Colormap, OverlayOptions};
 use covmap_core::report::DicomObject;
 use covmap_core::{Fusion, OperatingPoint, Pipeline, PipelineOptions, Precision, Result, RunOptions, Views};
@@ -25,6 +26,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Analyze(Analyze),
+    Compare(Compare),
     Evaluate(Evaluate),
     Model(ModelArguments),
     Phantom(PhantomArguments),
@@ -57,19 +59,30 @@ pub(crate) struct Analyze {
     /// Opacity of the map in the overlay, 0 to 1.
     #[arg(long, default_value_t = 0.6, value_name = "X")]
     pub(crate) opacity: f32,
+    /// Outline the area that counts as opacity in the overlay.
+    #[arg(long)]
+    pub(crate) contour: bool,
+    /// Put a colour bar under the overlay, which is higher than the input then.
+    #[arg(long)]
+    pub(crate) legend: bool,
     /// Frame of a multi-frame DICOM object, from 0.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) frame: u32,
     /// Refuse radiographs of doubtful quality instead of flagging them.
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Also write DICOM objects of the input's study: seg (Segmentation of lungs and opacity), sr (Structured Report by TID
-    /// 1500), sc (Secondary Capture of the overlay), as STEM.seg.dcm and so on. DICOM inputs only.
+    /// Also write DICOM objects of the input's study: seg (Segmentation of lungs and opacity), map (Segmentation that holds the
+    /// probabilities), sr (Structured Report by TID 1500), sc (Secondary Capture of the overlay), as STEM.seg.dcm and so on.
+    /// DICOM inputs only.
     #[arg(long, value_delimiter = ',', value_name = "KINDS")]
     pub(crate) dicom: Vec<DicomObject>,
-    /// Also write STEM.html: one page for people that needs no network.
+    /// Also write STEM.html, one page for people that needs no network, and for several inputs index.html, which lists them.
     #[arg(long)]
     pub(crate) html: bool,
+    /// Name the patient of a DICOM input (name, ID, birth date, sex) in STEM.json and STEM.html. Without it nothing but DICOM
+    /// results carries that on; file names stay as they are.
+    #[arg(long)]
+    pub(crate) with_identifiers: bool,
     /// Print every result as one line of JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -88,13 +101,58 @@ impl Analyze {
     /// What to write for every input.
     pub(crate) fn results(&self) -> Results {
         let mut overlay = OverlayOptions::default();
-        (overlay.colormap, overlay.opacity) = (self.colormap, self.opacity);
+        (overlay.colormap, overlay.opacity, overlay.contour) = (self.colormap, self.opacity, self.contour);
         let mut dicom = self.dicom.clone();
         dicom.sort_by_key(|object| object.as_str());
         dicom.dedup();
         let p = &self.pipeline;
-        Results { overlay, dicom, options: format!("{} {}", p.fusion, p.views), html: self.html, terms: Vec::new() }
+        Results {
+            overlay,
+            legend: self.legend,
+            dicom,
+            options: format!("{} {}", p.fusion, p.views),
+            html: self.html,
+            identifiers: self.with_identifiers,
+            thumbnail: self.html,
+            training: Vec::new(),
+        }
     }
+}
+
+/// Compare studies of one patient: what grew, what cleared.
+///
+/// Writes compare.json (shares before and after with intervals), compare.html (one page for people), trend.svg (course over the
+/// dates), and for every two studies in turn change-1-2.png (map of change in the frame of the later study) and
+/// change-1-2.labels.png (0 not compared, 1 clear, 2 opacity in both, 3 grew, 4 cleared). Studies are put in the order of their
+/// dates: those given, else acquisition or study date of DICOM; where one has none, the order given.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: covmap compare monday.dcm friday.dcm --out course\n         covmap compare a.png b.png c.png --dates 2020-03-02,2020-03-06,2020-03-15 --out course"
+)]
+pub(crate) struct Compare {
+    /// PNG, JPEG, TIFF or DICOM files of one patient, two or more.
+    #[arg(required = true, num_args = 2.., value_name = "STUDY")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Folder for the results; made if missing.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// When the studies were taken, in the order given: 2020-04-01 or 2020-04-01T12:30, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "DATES")]
+    pub(crate) dates: Vec<Date>,
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArguments,
+    /// Colours of the studies' opacity maps on the page: jet or cividis.
+    #[arg(long, default_value_t)]
+    pub(crate) colormap: Colormap,
+    /// Frame of multi-frame DICOM objects, from 0.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) frame: u32,
+    /// Print the result as one line of JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print errors only.
+    #[arg(long)]
+    pub(crate) quiet: bool,
 }
 
 /// Which models, and how they run.

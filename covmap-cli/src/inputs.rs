@@ -76,14 +76,15 @@ fn refuse_to_overwrite(inputs: &[Input], endings: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Results take the input's stem; where two would collide, or meet the record of the run, the whole file name.
+/// Results take the input's stem; where two would collide, or meet a result of the whole run, the whole file name.
 fn name(found: Vec<(PathBuf, PathBuf)>, out: &Path) -> Vec<Input> {
-    let record = folded(Path::new("run"));
-    let mut uses = HashMap::from([(record.clone(), 1)]);
+    // run.json and index.html are results of the whole run.
+    let reserved = ["run", "index"].map(|name| folded(Path::new(name)));
+    let mut uses = HashMap::from(reserved.clone().map(|name| (name, 1)));
     for (_, relative) in &found {
         *uses.entry(folded(&relative.with_extension(""))).or_default() += 1;
     }
-    let mut taken = HashSet::from([record]);
+    let mut taken = HashSet::from(reserved);
     found
         .into_iter()
         .map(|(path, relative)| {
@@ -122,6 +123,7 @@ mod tests {
         assert_eq!(stems(&["a.png", "a.png"]), ["out/a.png", "out/a.png.2"]);
         assert_eq!(stems(&["a.png", "a.png", "a.png.2"]), ["out/a.png", "out/a.png.2", "out/a.png.2.2"]);
         assert_eq!(stems(&["run.png", "run", "sub/run.png"]), ["out/run.png", "out/run.2", "out/sub/run"]);
+        assert_eq!(stems(&["index.png", "a.png"]), ["out/index.png", "out/a"]);
         assert_eq!(stems(&["x/A.png", "x/a.dcm", "X/b.png", "c.png"]), ["out/x/A.png", "out/x/a.dcm", "out/X/b", "out/c"]);
         assert_eq!(stems(&["A.png", "a.png", "Ä.png", "ä.PNG"]), ["out/A.png", "out/a.png.2", "out/Ä.png", "out/ä.PNG.2"]);
         assert_eq!(stems(&["Run.png", "a.png", "A.png.2"]), ["out/Run.png", "out/a", "out/A.png.2"]);

@@ -10,7 +10,9 @@ macro_rules! say {
 
 mod analyze;
 mod args;
+mod compare;
 mod evaluate;
+mod index;
 mod inputs;
 mod model;
 mod output;
@@ -47,6 +49,7 @@ where
     };
     let result = match arguments.command {
         Command::Analyze(a) => analyze::run(&a),
+        Command::Compare(a) => compare::run(&a),
         Command::Evaluate(a) => evaluate::run(&a),
         Command::Model(a) => model::run(&a),
         Command::Phantom(a) => phantom::run(&a),

@@ -2,24 +2,34 @@
 
 use std::path::Path;
 
+use covmap_core::engine::Training;
 use covmap_core::render::{self, OverlayOptions};
-use covmap_core::report::{self, DicomObject, DicomOptions, HtmlOptions};
+use covmap_core::report::{self, DicomObject, DicomOptions, HtmlOptions, Patient};
 use covmap_core::{Analysis, Radiograph, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::inputs::Input;
 use crate::output::{self, with_ending};
+
+/// Ending of the small picture.
+pub(crate) const THUMBNAIL: &str = "thumb.jpg";
 
 /// What to write for every input beside masks, overlay and JSON, and how.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Results {
     pub(crate) overlay: OverlayOptions,
+    /// Whether a colour bar lies under the overlay.
+    pub(crate) legend: bool,
     pub(crate) dicom: Vec<DicomObject>,
     /// What of the options decides the analysis itself.
     pub(crate) options: String,
     pub(crate) html: bool,
-    /// Terms of the models, for the page.
-    pub(crate) terms: Vec<String>,
+    /// Whether JSON and page name the patient.
+    pub(crate) identifiers: bool,
+    /// A small picture for the index of a batch.
+    pub(crate) thumbnail: bool,
+    /// What the models say of their training, for the page.
+    pub(crate) training: Vec<Training>,
 }
 
 impl Results {
@@ -28,6 +38,7 @@ impl Results {
         let mut endings: Vec<String> = ["overlay.png", "infection.png", "lung.png"].map(str::to_owned).into();
         endings.extend(self.dicom.iter().map(|object| format!("{object}.dcm")));
         endings.extend(self.html.then(|| "html".to_owned()));
+        endings.extend(self.thumbnail.then(|| THUMBNAIL.to_owned()));
         endings.push("json".to_owned());
         endings
     }
@@ -43,8 +54,15 @@ impl Results {
             }
         };
         let name = input.path.file_name().map(|n| n.to_string_lossy().into_owned());
-        let json = report::to_json(analysis, name.as_deref());
-        let picture = render::analysis_overlay(radiograph, analysis, &self.overlay)?;
+        let mut json = report::to_json(analysis, name.as_deref());
+        let patient = self.identifiers.then(|| Patient::of(radiograph)).flatten();
+        if let Some(patient) = &patient {
+            json["input"]["patient"] = json!(patient);
+        }
+        let mut picture = render::analysis_overlay(radiograph, analysis, &self.overlay)?;
+        if self.legend {
+            picture = render::with_legend(&picture, &self.overlay)?;
+        }
         let mut files = vec![render::encode_rgb(&picture)?, render::encode_grey(analysis.infection.bytes())?, render::encode_grey(lungs)?];
         let mut dicom = DicomOptions::default();
         (dicom.overlay, dicom.options) = (self.overlay, self.options.clone());
@@ -53,8 +71,11 @@ impl Results {
         }
         if self.html {
             let mut page = HtmlOptions::default();
-            (page.file, page.overlay, page.terms) = (name, self.overlay, self.terms.clone());
+            (page.file, page.overlay, page.patient, page.training) = (name, self.overlay, patient, self.training.clone());
             files.push(report::to_html(radiograph, analysis, &page)?.into_bytes());
+        }
+        if self.thumbnail {
+            files.push(report::thumbnail(radiograph, analysis, &self.overlay)?);
         }
         files.push(format!("{json:#}\n").into_bytes());
         for (ending, bytes) in self.endings().iter().zip(&files) {

@@ -1,6 +1,32 @@
 //! Radiographs at native size, as they come from hospitals: all of them analyse, at their own size.
 
-use covmap_tests::{data, json};
+use std::time::{Duration, Instant};
+
+use covmap_core::Radiograph;
+use covmap_core::phantom::Opacities;
+use covmap_core::report::{self, DicomObject, DicomOptions};
+use covmap_tests::{bundled, data, json, phantom};
+
+/// Encoding is no second analysis; the factor is for machines that do other work beside.
+#[test]
+fn segmentations_of_large_radiographs_take_less_than_their_analysis() {
+    let radiograph = Radiograph::from_bytes(&phantom(1, Opacities::Moderate, 3000, 3000).to_dicom().unwrap()).unwrap();
+    let shortest = |work: &dyn Fn()| -> Duration {
+        let once = || {
+            let start = Instant::now();
+            work();
+            start.elapsed()
+        };
+        (0..3).map(|_| once()).min().unwrap()
+    };
+    let analysis = bundled().analyze(&radiograph).unwrap();
+    let analyse = shortest(&|| drop(bundled().analyze(&radiograph).unwrap()));
+    for kind in [DicomObject::Segmentation, DicomObject::ProbabilityMap] {
+        let encode = shortest(&|| drop(report::to_dicom(&radiograph, &analysis, kind, &DicomOptions::default()).unwrap()));
+        eprintln!("3000 x 3000: analysis {analyse:?}, {kind} {encode:?}");
+        assert!(encode < 3 * analyse, "{kind} takes {encode:?}, the analysis {analyse:?}");
+    }
+}
 
 #[test]
 fn originals_are_analysed_at_their_own_size() {

@@ -29,7 +29,7 @@ pub fn outline_opacity(picture: &mut Array3<u8>, map: &Array2<u8>) -> Result<()>
 }
 
 /// Draws the inner edge of an area, as wide as 1/400 of the long side and at least one pixel.
-fn outline(picture: &mut Array3<u8>, plane: &Array2<u8>, inside: impl Fn(u8) -> bool, colour: [u8; 3]) -> Result<()> {
+pub(super) fn outline(picture: &mut Array3<u8>, plane: &Array2<u8>, inside: impl Fn(u8) -> bool, colour: [u8; 3]) -> Result<()> {
     let (height, width) = plane.dim();
     if picture.dim() != (height, width, 3) {
         return Err(Error::Parameter(format!("outlines of {width} x {height} pixels do not fit a picture of shape {:?}", picture.shape())));

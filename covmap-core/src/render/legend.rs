@@ -13,6 +13,8 @@ const TITLE: usize = 4;
 const BAR: usize = 14;
 const TICKS: usize = 28;
 const MARGIN: usize = 10;
+/// Side of a coloured square.
+const KEY: usize = 14;
 
 /// The picture (H x W x 3) with a legend under it: a colour bar from 0 over 0.5 to 1, `probability of opacity`.
 ///
@@ -27,11 +29,7 @@ pub fn with_legend(picture: &Array3<u8>, options: &OverlayOptions) -> Result<Arr
         return Err(Error::Parameter(format!("a legend needs a picture of H x W x 3, not {:?}", picture.shape())));
     }
     let colours = coefficients(options.colormap, options.opacity)?;
-    let scale = (width / 400).max(1);
-    let full = width.max(SMALLEST * scale);
-    let mut page = Array3::zeros((height + STRIP * scale, full, 3));
-    let mut rows = page.slice_axis_mut(Axis(0), Slice::from(..height));
-    rows.slice_axis_mut(Axis(1), Slice::from(..width)).assign(picture);
+    let (mut page, scale, full) = extended(picture);
     let mut strip = Strip { page: &mut page, top: height, scale };
 
     let units = full / scale;
@@ -48,6 +46,31 @@ pub fn with_legend(picture: &Array3<u8>, options: &OverlayOptions) -> Result<Arr
         strip.text(x, TICKS, label);
     }
     Ok(page)
+}
+
+/// The picture (H x W x 3) with a key under it: a square of each colour and its name, of small letters.
+pub(super) fn with_keys(picture: &Array3<u8>, keys: &[(&str, [u8; 3])]) -> Array3<u8> {
+    let height = picture.dim().0;
+    let (mut page, scale, full) = extended(picture);
+    let mut strip = Strip { page: &mut page, top: height, scale };
+    let place = full / scale / keys.len().max(1);
+    for (i, (name, rgb)) in keys.iter().enumerate() {
+        let middle = i * place + place / 2;
+        strip.fill((middle - KEY / 2) * scale, TITLE * scale, KEY * scale, KEY * scale, *rgb);
+        strip.text(middle, TITLE + KEY + 5, name);
+    }
+    page
+}
+
+/// The picture over an empty strip, the pixels a pixel of the font takes, and the width of the page.
+fn extended(picture: &Array3<u8>) -> (Array3<u8>, usize, usize) {
+    let (height, width, _) = picture.dim();
+    let scale = (width / 400).max(1);
+    let full = width.max(SMALLEST * scale);
+    let mut page = Array3::zeros((height + STRIP * scale, full, 3));
+    let mut rows = page.slice_axis_mut(Axis(0), Slice::from(..height));
+    rows.slice_axis_mut(Axis(1), Slice::from(..width)).assign(picture);
+    (page, scale, full)
 }
 
 /// The strip under the picture.
@@ -94,13 +117,18 @@ fn glyph(letter: char) -> [u8; 7] {
         'a' => [0, 0, 0b01110, 0b00001, 0b01111, 0b10001, 0b01111],
         'b' => [0b10000, 0b10000, 0b11110, 0b10001, 0b10001, 0b10001, 0b11110],
         'c' => [0, 0, 0b01110, 0b10000, 0b10000, 0b10001, 0b01110],
+        'd' => [0b00001, 0b00001, 0b01101, 0b10011, 0b10001, 0b10001, 0b01111],
+        'e' => [0, 0, 0b01110, 0b10001, 0b11111, 0b10000, 0b01110],
         'f' => [0b00110, 0b01001, 0b01000, 0b11100, 0b01000, 0b01000, 0b01000],
+        'g' => [0, 0b01111, 0b10001, 0b10001, 0b01111, 0b00001, 0b01110],
+        'h' => [0b10000, 0b10000, 0b10110, 0b11001, 0b10001, 0b10001, 0b10001],
         'i' => [0b00100, 0, 0b01100, 0b00100, 0b00100, 0b00100, 0b01110],
         'l' => [0b01100, 0b00100, 0b00100, 0b00100, 0b00100, 0b00100, 0b01110],
         'o' => [0, 0, 0b01110, 0b10001, 0b10001, 0b10001, 0b01110],
         'p' => [0, 0, 0b11110, 0b10001, 0b11110, 0b10000, 0b10000],
         'r' => [0, 0, 0b10110, 0b11001, 0b10000, 0b10000, 0b10000],
         't' => [0b01000, 0b01000, 0b11100, 0b01000, 0b01000, 0b01001, 0b00110],
+        'w' => [0, 0, 0b10001, 0b10001, 0b10101, 0b10101, 0b01010],
         'y' => [0, 0, 0b10001, 0b10001, 0b01111, 0b00001, 0b01110],
         _ => [0; 7],
     }
@@ -132,7 +160,7 @@ mod tests {
 
     #[test]
     fn every_letter_is_drawn() {
-        for letter in "probabilityofopacity00.51".chars() {
+        for letter in "probabilityofopacity00.51grewclearedboth".chars() {
             assert_ne!(glyph(letter), [0; 7], "{letter}");
         }
     }

@@ -1,5 +1,6 @@
 //! Pictures of an analysis: the paper's HSV overlay, outlines, a legend, and the PNG files around them.
 
+mod change;
 mod colormap;
 mod contour;
 mod display;
@@ -7,6 +8,7 @@ mod legend;
 mod overlay;
 mod write;
 
+pub use change::{CLEARED_COLOUR, GREW_COLOUR, UNCHANGED_COLOUR, change_overlay};
 pub use colormap::Colormap;
 pub use contour::{LEFT_LUNG_COLOUR, OPACITY_COLOUR, RIGHT_LUNG_COLOUR, outline_lungs, outline_opacity};
 pub use display::display_window;

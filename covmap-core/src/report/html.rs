@@ -1,21 +1,22 @@
-//! The result as one page for people: no script, no network, images within.
+//! The result as one page for people: no network, images within.
 
 use std::fmt::Write;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use ndarray::{Array2, Array3, s};
-use serde_json::Value;
-use sha2::{Digest, Sha256};
+use ndarray::Array2;
+use serde_json::{Value, json};
 
-use super::to_json;
-use crate::render::{self, OverlayOptions};
+use super::page::*;
+use super::{Patient, to_json};
+use crate::engine::Training;
+use crate::lung::{LEFT, RIGHT};
+use crate::progression::REGIONS;
+use crate::render::{self, Colormap, OverlayOptions};
 use crate::severity::ZONES;
-use crate::{Analysis, Radiograph, Result};
+use crate::{Analysis, Error, Radiograph, Result};
 
-const STYLE: &str = include_str!("html.css");
-/// Pictures on the page are at most about this many pixels a side; full size is what the PNG files are for.
-const SIDE: usize = 1200;
+const VIEWER: &str = include_str!("assets/viewer.html");
+const STYLE: &str = include_str!("assets/viewer.css");
+const SCRIPT: &str = include_str!("assets/viewer.js");
 
 /// How to make the page.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -23,57 +24,113 @@ const SIDE: usize = 1200;
 pub struct HtmlOptions {
     /// The input's name as the page shows it. Default behavior: no name.
     pub file: Option<String>,
-    /// How the overlay is painted.
+    /// How the overlay is painted at first.
     pub overlay: OverlayOptions,
-    /// Terms of use of the models ([`Training::license`](crate::engine::Training::license)), a paragraph each.
-    pub terms: Vec<String>,
+    /// Who the patient is, if the page shall say so. Default behavior: it does not.
+    pub patient: Option<Patient>,
+    /// What each model says of its training ([`ModelSpec::training`](crate::ModelSpec::training)).
+    pub training: Vec<Training>,
 }
 
-/// One self-contained HTML page: overlay, extent per lung and zone, severity, detection, quality, models and terms.
+/// One self-contained HTML page: the radiograph under its map (opacity, threshold, contour, zones and colours can be changed),
+/// extent per lung and zone, severity, detection, quality, models and terms.
 ///
-/// It shows what the [JSON](to_json) holds, and nothing of a patient's identity. Its content security policy lets it load
-/// and run nothing at all.
+/// It shows what the [JSON](to_json) holds, and nothing of a patient's identity unless told to. Its content security policy lets it load
+/// nothing, and run its own script alone.
 ///
 /// # Errors
 /// `Parameter` if the analysis belongs to a radiograph of another size.
 pub fn to_html(radiograph: &Radiograph, analysis: &Analysis, options: &HtmlOptions) -> Result<String> {
-    let json = to_json(analysis, options.file.as_deref());
-    let overlay = render::analysis_overlay(radiograph, analysis, &options.overlay)?;
-    let film = render::display_window(radiograph.pixels());
-    let step = analysis.width.max(analysis.height).div_ceil(SIDE).max(1);
-    let film = STANDARD.encode(render::encode_grey(&reduced(&film, step))?);
-    let overlay = STANDARD.encode(render::encode_rgb(&reduced_rgb(&overlay, step))?);
-    let title = options.file.as_deref().map_or("Chest radiograph".to_owned(), escaped);
-    let policy = format!("default-src 'none'; img-src data:; style-src 'sha256-{}'", STANDARD.encode(Sha256::digest(STYLE)));
-    let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" \
-         content=\"{policy}\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}: opacity map</title>\n\
-         <style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n<p class=\"notice\">Opacity consistent with COVID-19 \
-         pneumonia. Decision support for research, <strong>not a diagnosis</strong>: the map cannot tell causes of opacity \
-         apart.</p>\n<input class=\"screen\" type=\"checkbox\" id=\"show\" checked> <label class=\"screen\" for=\"show\">Show the \
-         map over the radiograph</label>\n<div class=\"picture\">\n<img alt=\"Chest radiograph\" \
-         src=\"data:image/png;base64,{film}\">\n<img class=\"overlay\" alt=\"The radiograph with the opacity map and the outlines \
-         of both lungs\" src=\"data:image/png;base64,{overlay}\">\n</div>\n"
-    );
-    extent(&mut page, &json);
-    facts(&mut page, "Severity", &severity(&json));
-    facts(&mut page, "Detection", &detection(&json));
-    facts(&mut page, "Quality of the radiograph", &quality(&json));
-    facts(&mut page, "Models", &models(&json));
-    for terms in &options.terms {
-        let _ = writeln!(page, "<p>Terms of the weights: {}</p>", escaped(terms));
+    if radiograph.pixels().dim() != (analysis.height, analysis.width) {
+        return Err(Error::Parameter("the analysis belongs to a radiograph of another size".into()));
     }
-    let _ = writeln!(page, "<p>Made by covmap {}.</p>\n</main>\n</body>\n</html>", env!("CARGO_PKG_VERSION"));
-    Ok(page)
+    let json = to_json(analysis, options.file.as_deref());
+    let title = options.file.as_deref().unwrap_or("Chest radiograph");
+    let mut body = format!("<h1>{}</h1>\n{NOTICE}<div class=\"side\">\n<div>\n", escaped(title));
+    body.push_str(&picture(radiograph, analysis, &json, &options.overlay)?);
+    body.push_str("</div>\n<div>\n");
+    severity(&mut body, &json);
+    detection(&mut body, &json);
+    extent(&mut body, &json);
+    body.push_str("</div>\n</div>\n");
+    if let Some(p) = &options.patient {
+        let value = |v: &Option<String>| v.as_deref().map_or(unknown(), escaped);
+        let rows = [("Name", value(&p.name)), ("ID", value(&p.id)), ("Birth date", value(&p.birth_date)), ("Sex", value(&p.sex))];
+        facts(&mut body, "Patient", &rows);
+    }
+    facts(&mut body, "Quality of the radiograph", &quality(&json));
+    models(&mut body, &json, &options.training);
+    body.push_str(&data(&viewer_data(analysis)));
+    Ok(document(&format!("{title}: opacity map"), "data:", STYLE, SCRIPT, &body))
 }
 
-/// The shares and scores as a table.
+/// The picture and its controls.
+fn picture(radiograph: &Radiograph, analysis: &Analysis, json: &Value, overlay: &OverlayOptions) -> Result<String> {
+    let step = step(analysis.height, analysis.width);
+    let film = grey_source(&reduced(&render::display_window(radiograph.pixels()), step))?;
+    let map = grey_source(&reduced(analysis.infection.bytes(), step))?;
+    // Labels have no means: the pixel in the middle of each block.
+    let (rows, columns) = (analysis.height.div_ceil(step), analysis.width.div_ceil(step));
+    let middle = |i: usize, end: usize| (i * step + step / 2).min(end - 1);
+    let label =
+        |y: usize, x: usize| analysis.lungs.as_ref().map_or(0, |l| l.labels()[[middle(y, analysis.height), middle(x, analysis.width)]]);
+    let lungs = grey_source(&Array2::from_shape_fn((rows, columns), |(y, x)| label(y, x)))?;
+    let chosen = |colormap: Colormap| if colormap == overlay.colormap { " selected" } else { "" };
+    let label = format!(
+        "The radiograph with the opacity map and the outlines of both lungs. Opacity covers {} of the lungs.",
+        percent(&json["infection"]["share"])
+    );
+    let values = [
+        ("{film}", film.as_str()),
+        ("{map}", &map),
+        ("{lungs}", &lungs),
+        ("{label}", &label),
+        ("{opacity}", &format!("{:.0}", 100.0 * overlay.opacity)),
+        ("{jet}", chosen(Colormap::Jet)),
+        ("{cividis}", chosen(Colormap::Cividis)),
+    ];
+    Ok(values.iter().fold(VIEWER.to_owned(), |html, (place, value)| html.replace(place, value)))
+}
+
+/// What the script needs beside the images: counts of map bytes in each lung, zones in pixels of the picture, colours.
+fn viewer_data(analysis: &Analysis) -> Value {
+    let step = step(analysis.height, analysis.width);
+    let mut histograms = [[0u64; 256]; 2];
+    let mut zones = Vec::new();
+    if let Some(lungs) = &analysis.lungs {
+        for (label, byte) in lungs.labels().iter().zip(analysis.infection.bytes()) {
+            if let RIGHT | LEFT = *label {
+                histograms[usize::from(*label - RIGHT)][usize::from(*byte)] += 1;
+            }
+        }
+        let extents = [RIGHT, LEFT].into_iter().flat_map(|side| [lungs.extent(side); 3]);
+        for (i, (zone, extent)) in ZONES.iter().zip(extents).enumerate() {
+            let Some(e) = extent else { continue };
+            let third = |n: usize| (e.top + n * (e.bottom - e.top) / 3) / step;
+            zones.push(
+                json!({ "name": zone, "left": e.left / step, "right": e.right / step, "top": third(i % 3), "bottom": third(i % 3 + 1) }),
+            );
+        }
+    }
+    // At opacity 1; the script mixes them with the film by the opacity chosen.
+    let table = |colormap: Colormap| -> String {
+        let table = render::coefficients(colormap, 1.0).unwrap_or([[1.0; 3]; 256]);
+        table.iter().flatten().map(|c| format!("{:02x}", (255.0 * c).round() as u8)).collect()
+    };
+    json!({
+        "threshold": 128,
+        "histograms": histograms.map(|h| h.to_vec()),
+        "zones": zones,
+        "colours": { "jet": table(Colormap::Jet), "cividis": table(Colormap::Cividis) },
+    })
+}
+
+/// The shares and scores as a table with bars.
 fn extent(page: &mut String, json: &Value) {
     let (infection, scores) = (&json["infection"], &json["severity"]["zones"]);
     page.push_str(
-        "<section>\n<h2>Extent</h2>\n<table>\n<caption>Share of the area with opacity, and Brixia estimate (0 to 3 a \
-         zone)</caption>\n<thead><tr><th scope=\"col\">Region</th><th scope=\"col\">Share</th><th scope=\"col\"></th><th \
-         scope=\"col\">Brixia</th></tr></thead>\n<tbody>\n",
+        "<section class=\"card\">\n<h2>Extent</h2>\n<table>\n<caption>Share of the area with opacity, and Brixia estimate (0 to 3 a \
+         zone)</caption>\n<thead><tr><th scope=\"col\">Region</th><th scope=\"col\" class=\"number\">Share</th><td></td><th scope=\"col\" class=\"number\">Brixia</th></tr></thead>\n<tbody>\n",
     );
     let mut row = |name: &str, share: &Value, score: &Value| {
         let meter =
@@ -85,48 +142,92 @@ fn extent(page: &mut String, json: &Value) {
             percent(share)
         );
     };
-    row("Both lungs", &infection["share"], &json["severity"]["brixia_estimate"]);
-    row("Right lung", &infection["right_share"], &Value::Null);
-    row("Left lung", &infection["left_share"], &Value::Null);
-    let places = ["right upper", "right middle", "right lower", "left upper", "left middle", "left lower"];
-    for (zone, place) in ZONES.iter().zip(places) {
-        row(&format!("Zone {zone}, {place}"), &infection["zones"][zone], &scores[zone]);
+    let null = Value::Null;
+    for (region, name) in REGIONS.iter().zip(REGION_NAMES) {
+        let (share, score) = match *region {
+            "both" => (&infection["share"], &json["severity"]["brixia_estimate"]),
+            "right" => (&infection["right_share"], &null),
+            "left" => (&infection["left_share"], &null),
+            zone => (&infection["zones"][zone], &scores[zone]),
+        };
+        row(name, share, score);
     }
     page.push_str("</tbody>\n</table>\n</section>\n");
 }
 
-fn severity(json: &Value) -> Vec<(&'static str, String)> {
+/// Grade and estimate, with the estimate on its scale and the bands of the grades.
+fn severity(page: &mut String, json: &Value) {
     let severity = &json["severity"];
-    let estimate = severity["brixia_estimate"].as_f64().map_or(unknown(), |x| format!("{x:.1} of 18"));
-    vec![("Brixia estimate", estimate), ("Grade", text(&severity["grade"]))]
+    let estimate = severity["brixia_estimate"].as_f64();
+    let _ = writeln!(
+        page,
+        "<section class=\"card\">\n<h2>Severity</h2>\n<p class=\"big\">{}</p>\n<p>Brixia estimate {}</p>",
+        text(&severity["grade"]),
+        estimate.map_or(unknown(), |x| format!("{x:.1} of 18")),
+    );
+    if let Some(x) = estimate {
+        let bands = [(0.0, ""), (1.0, "mild"), (7.5, "moderate"), (11.5, "severe")];
+        page.push_str(&scale(x / 18.0, &bands.map(|(at, name)| (at / 18.0, name)), "Brixia estimate on its scale from 0 to 18"));
+    }
+    page.push_str("</section>\n");
 }
 
-fn detection(json: &Value) -> Vec<(&'static str, String)> {
+/// The answer, and the probability beside the threshold of its operating point.
+fn detection(page: &mut String, json: &Value) {
     let d = &json["detection"];
-    let number = |v: &Value| v.as_f64().map_or(unknown(), |x| format!("{x:.3}"));
     let answer = match d["positive"].as_bool() {
-        Some(true) => "positive for opacity consistent with COVID-19".to_owned(),
-        Some(false) => "negative".to_owned(),
-        None => unknown(),
+        Some(true) => "positive for opacity consistent with COVID-19",
+        Some(false) => "negative",
+        None => "not known",
     };
-    let point = d["operating_point"].as_str().unwrap_or("any infected pixel");
-    vec![
-        ("Result", answer),
-        ("Probability", number(&d["probability"])),
-        ("Positive from", number(&d["threshold"])),
-        ("Operating point", escaped(point)),
-    ]
+    let point = match d["operating_point"].as_str() {
+        Some("sensitivity95") => "sensitivity95: 95 % of the COVID-19 radiographs of the calibration set are positive",
+        Some("specificity95") => "specificity95: 95 % of the normal radiographs of the calibration set are negative",
+        Some(_) | None => "any infected pixel (the model is not calibrated)",
+    };
+    let number = |v: &Value| v.as_f64().map_or(unknown(), |x| format!("{x:.3}"));
+    let _ = writeln!(
+        page,
+        "<section class=\"card\">\n<h2>Detection</h2>\n<p class=\"big\">{answer}</p>\n<p>Probability {}, positive from {}</p>",
+        number(&d["probability"]),
+        number(&d["threshold"]),
+    );
+    if let (Some(p), Some(t)) = (d["probability"].as_f64(), d["threshold"].as_f64()) {
+        page.push_str(&scale(p, &[(t, "positive from here")], "Probability from 0 to 1 and the threshold"));
+    }
+    let _ = writeln!(page, "<p class=\"faint\">Operating point {}</p>\n</section>", escaped(point));
+}
+
+/// A bar of a length 0..1 over a track with marks.
+fn scale(length: f64, marks: &[(f64, &str)], label: &str) -> String {
+    let x = |at: f64| 2.0 + 396.0 * at.clamp(0.0, 1.0);
+    let mut svg = format!(
+        "<svg viewBox=\"0 0 400 40\" role=\"img\" aria-label=\"{label}\"><rect class=\"track\" x=\"2\" y=\"4\" width=\"396\" height=\"12\" \
+         rx=\"3\"/><rect class=\"bar\" x=\"2\" y=\"4\" width=\"{:.1}\" height=\"12\" rx=\"3\"/>",
+        x(length) - 2.0
+    );
+    for (at, name) in marks.iter().filter(|(_, name)| !name.is_empty()) {
+        let (anchor, dx) = if *at > 0.7 { ("end", -3.0) } else { ("start", 3.0) };
+        let _ = write!(
+            svg,
+            "<line class=\"tick\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"1\" y2=\"24\"/><text class=\"faint\" x=\"{:.1}\" y=\"34\" \
+             text-anchor=\"{anchor}\">{name}</text>",
+            x(*at) + dx,
+            x = x(*at)
+        );
+    }
+    svg.push_str("</svg>\n");
+    svg
 }
 
 fn quality(json: &Value) -> Vec<(&'static str, String)> {
-    let flags: Vec<&str> = json["quality"]["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let input = &json["input"];
     let spacing = input["spacing_mm"].as_array().map_or(unknown(), |s| {
         let numbers: Vec<String> = s.iter().filter_map(Value::as_f64).map(|x| format!("{x:.4}")).collect();
         format!("{} mm", numbers.join(" x "))
     });
     vec![
-        ("Doubts", if flags.is_empty() { "none".to_owned() } else { escaped(&flags.join(", ")) }),
+        ("Doubts", flags(&json["quality"]["flags"])),
         ("View", text(&input["view"])),
         ("Size", format!("{} x {} pixels", input["width"], input["height"])),
         ("Pixel spacing", spacing),
@@ -134,81 +235,19 @@ fn quality(json: &Value) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn models(json: &Value) -> Vec<(&'static str, String)> {
-    let models = json["model"].as_array().into_iter().flatten();
-    models.map(|m| ("Model", format!("{}<br><code>SHA-256 {}</code>", text(&m["name"]), text(&m["sha256"])))).collect()
-}
-
-/// A heading over a table of names and values, which are HTML.
-fn facts(page: &mut String, heading: &str, facts: &[(&str, String)]) {
-    let _ = writeln!(page, "<section>\n<h2>{heading}</h2>\n<table>\n<tbody>");
-    for (name, value) in facts {
-        let _ = writeln!(page, "<tr><th scope=\"row\">{name}</th><td>{value}</td></tr>");
+/// Which networks these numbers come from, what they were trained on, and how far they reach.
+fn models(page: &mut String, json: &Value, training: &[Training]) {
+    let mut rows: Vec<(&str, String)> = Vec::new();
+    for m in json["model"].as_array().into_iter().flatten() {
+        rows.push(("Model", format!("{}<br><code>SHA-256 {}</code>", text(&m["name"]), text(&m["sha256"]))));
     }
-    page.push_str("</tbody>\n</table>\n</section>\n");
-}
-
-fn percent(share: &Value) -> String {
-    share.as_f64().map_or(unknown(), |x| format!("{:.1} %", 100.0 * x))
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().map_or(unknown(), escaped)
-}
-
-fn unknown() -> String {
-    "not known".to_owned()
-}
-
-/// Text that HTML shows as it is, in content and in quoted attributes.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            // Control characters are no legal HTML.
-            c if c.is_control() && c != '\n' => safe.push('\u{fffd}'),
-            c => safe.push(c),
-        }
+    for t in training {
+        rows.push(("Training", escaped(&t.note)));
+        rows.push(("Terms of the weights", escaped(&t.license)));
     }
-    safe
+    rows.push(("Limits of use", LIMITS.to_owned()));
+    facts(page, "Models", &rows);
 }
 
-/// Means of blocks of `step` x `step` pixels, fewer at the right and bottom edge.
-fn reduced(plane: &Array2<u8>, step: usize) -> Array2<u8> {
-    let (height, width) = plane.dim();
-    Array2::from_shape_fn((height.div_ceil(step), width.div_ceil(step)), |(y, x)| {
-        let block = plane.slice(s![y * step..((y + 1) * step).min(height), x * step..((x + 1) * step).min(width)]);
-        let (sum, count) = (block.iter().map(|b| u32::from(*b)).sum::<u32>(), block.len() as u32);
-        ((sum + count / 2) / count) as u8
-    })
-}
-
-fn reduced_rgb(picture: &Array3<u8>, step: usize) -> Array3<u8> {
-    let channels = [0, 1, 2].map(|channel| reduced(&picture.slice(s![.., .., channel]).to_owned(), step));
-    let (height, width) = channels[0].dim();
-    Array3::from_shape_fn((height, width, 3), |(y, x, channel)| channels[channel][[y, x]])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::array;
-
-    #[test]
-    fn nothing_in_a_name_becomes_markup() {
-        let safe = escaped("<script>\"a\"&'b'\u{7}</script>.png");
-        assert_eq!(safe, "&lt;script&gt;&quot;a&quot;&amp;&#39;b&#39;\u{fffd}&lt;/script&gt;.png");
-    }
-
-    #[test]
-    fn pictures_shrink_by_means_of_blocks() {
-        let plane = array![[0, 10, 4], [20, 30, 5], [1, 2, 9]];
-        assert_eq!(reduced(&plane, 1), plane);
-        assert_eq!(reduced(&plane, 2), array![[15, 5], [2, 9]]);
-    }
-}
+const LIMITS: &str = "Not a medical device. Frontal radiographs of adults only. Opacity of other causes (bacterial pneumonia, tuberculosis, \
+    oedema, effusion) lights up as well. Detection can reflect where an image comes from. The model card (MODEL_CARD.md) has the figures.";

@@ -147,21 +147,53 @@ fn inputs_are_never_overwritten() {
     assert!(run.err.contains("a.infection.png: a result would overwrite this input"), "{}", run.err);
 }
 
+/// Colours, contour and legend are those asked for; nothing else of the results changes.
+#[test]
+fn overlays_are_painted_as_asked() {
+    let place = Place::new();
+    place.write("a.png", &phantom(1, Opacities::Severe, 320, 260).to_png().unwrap());
+    let painted = |out: &str, arguments: &[&str]| {
+        let run = place.run(&[&["analyze", "a.png", "--out", out, "--quiet"], arguments].concat());
+        assert_eq!((run.status, run.err.as_str()), (0, ""));
+        let picture = image::open(place.path(&format!("{out}/a.overlay.png"))).unwrap().into_rgb8();
+        (picture, [place.read(&format!("{out}/a.infection.png")), place.read(&format!("{out}/a.json"))])
+    };
+    let (jet, plain) = painted("jet", &[]);
+    let (cividis, same) = painted("cividis", &["--colormap", "cividis", "--opacity", "1"]);
+    assert!(plain == same);
+    let map = picture(&place.path("jet/a.infection.png"));
+    let strongest = map.indexed_iter().max_by_key(|(_, b)| **b).map(|((y, x), _)| (x as u32, y as u32)).unwrap();
+    let ([r, g, b], [_, _, blue]) = (jet.get_pixel(strongest.0, strongest.1).0, cividis.get_pixel(strongest.0, strongest.1).0);
+    assert!(r > g && r > b, "jet is red where probability is high: {r} {g} {b}");
+    // Cividis ends in yellow.
+    let [r, g, _] = cividis.get_pixel(strongest.0, strongest.1).0;
+    assert!(r > blue && g > blue, "{r} {g} {blue}");
+    let (contour, _) = painted("contour", &["--contour"]);
+    let white = |p: &image::RgbImage| p.pixels().filter(|p| p.0 == [255; 3]).count();
+    assert!(white(&contour) > white(&jet) + 50, "{} white pixels", white(&contour));
+    let (legend, same) = painted("legend", &["--colormap", "cividis", "--opacity", "1", "--legend"]);
+    assert!(plain == same && legend.width() == cividis.width() && legend.height() > cividis.height());
+    assert!(cividis.rows().zip(legend.rows()).all(|(a, b)| a.eq(b)), "the picture above the legend is the overlay");
+    let bar: Vec<[u8; 3]> = legend.rows().skip(cividis.height() as usize).flatten().map(|p| p.0).collect();
+    let end = covmap_core::render::coefficients(covmap_core::render::Colormap::Cividis, 1.0).unwrap()[255].map(|c| (255.0 * c + 0.5) as u8);
+    assert!(bar.contains(&end), "the bar ends in the map's last colour {end:?}");
+}
+
 /// What other software reads in them is checked in tests/dicom.
 #[test]
 fn dicom_objects_and_a_page_are_written_on_request() {
     let place = Place::new();
     place.write("a.dcm", &phantom(1, Opacities::Moderate, 160, 200).to_dicom().unwrap());
     place.phantom("b.png", 2);
-    let arguments = ["a.dcm", "b.png", "--dicom", "seg,sc,sr,seg", "--html"];
+    let arguments = ["a.dcm", "b.png", "--dicom", "seg,sc,sr,seg,map", "--html"];
     let run = place.analyze(&arguments);
     assert_eq!(run.status, 1, "{}", run.err);
     assert!(run.err.contains("b.png: DICOM results belong to the study of a DICOM image"), "{}", run.err);
     let mut wanted = results_of(&["a"]);
-    wanted.extend(["a.seg.dcm", "a.sr.dcm", "a.sc.dcm", "a.html"].map(str::to_owned));
+    wanted.extend(["a.seg.dcm", "a.sr.dcm", "a.sc.dcm", "a.map.dcm", "a.html", "a.thumb.jpg", "index.html"].map(str::to_owned));
     wanted.sort();
     assert_eq!(place.names("out"), wanted);
-    assert_eq!(place.entry("a.dcm")["outputs"].as_array().unwrap().len(), 8);
+    assert_eq!(place.entry("a.dcm")["outputs"].as_array().unwrap().len(), 10);
     assert_eq!(place.entry("b.png")["kind"], "Input");
 
     std::fs::remove_file(place.path("out/a.sr.dcm")).unwrap();

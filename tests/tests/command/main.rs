@@ -1,6 +1,7 @@
 //! The command end to end, as a process, in folders of its own.
 
 mod analyze;
+mod compare;
 mod evaluate;
 mod hostile;
 mod model_files;

@@ -149,7 +149,7 @@ impl<'a> Origin<'a> {
             .text(tags::ALGORITHM_SOURCE, VR::LO, MANUFACTURER)
     }
 
-    /// Patient, study, series, equipment and identity of an object of this kind (`seg`, `sr`, `sc`).
+    /// Patient, study, series, equipment and identity of an object of this kind (`seg`, `map`, `sr`, `sc`).
     pub fn data_set(&self, class: &str, kind: &str, modality: &str, series_number: u16, description: &str) -> DataSet {
         let mut data = DataSet::new();
         for tag in REQUIRED {

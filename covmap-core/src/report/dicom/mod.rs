@@ -1,4 +1,4 @@
-//! The result as DICOM objects of the source image's study (PS3.3): Segmentation, Structured Report, Secondary Capture.
+//! The result as DICOM objects of the source image's study (PS3.3): Segmentations, Structured Report, Secondary Capture.
 //!
 //! Patient and study are copied from the source as they are worded there; what the source leaves out stays empty. Nothing is
 //! taken from a clock: content date and time are the source's, and UIDs follow from source, models, options and kind, so that
@@ -29,6 +29,8 @@ named! {
     DicomObject: "DICOM object" {
         /// Segmentation (PS3.3 A.51), binary: right lung, left lung, opacity. In the pixel grid of the source as it is stored.
         Segmentation = "seg",
+        /// Segmentation (PS3.3 A.51), fractional: the infection map as probabilities, 255 is 1. In the same pixel grid.
+        ProbabilityMap = "map",
         /// Comprehensive SR (PS3.3 A.35.3) by TID 1500, Measurement Report (PS3.16).
         StructuredReport = "sr",
         /// Secondary Capture Image (PS3.3 A.8) of the overlay, upright.
@@ -58,7 +60,8 @@ pub fn to_dicom(radiograph: &Radiograph, analysis: &Analysis, object: DicomObjec
     }
     let origin = Origin::new(radiograph, analysis, options)?;
     match object {
-        DicomObject::Segmentation => segmentation::encode(&origin, radiograph, analysis),
+        DicomObject::Segmentation => segmentation::encode_binary(&origin, radiograph, analysis),
+        DicomObject::ProbabilityMap => segmentation::encode_fractional(&origin, radiograph, analysis),
         DicomObject::StructuredReport => structured_report::encode(&origin, analysis),
         DicomObject::SecondaryCapture => secondary_capture::encode(&origin, radiograph, analysis, &options.overlay),
     }

@@ -1,4 +1,5 @@
-//! Segmentation Storage (PS3.3 A.51, C.8.20): right lung, left lung and opacity as one bit a pixel.
+//! Segmentation Storage (PS3.3 A.51, C.8.20): right lung, left lung and opacity as one bit a pixel, or the infection map as one
+//! byte a pixel.
 
 use dicom_core::VR;
 use dicom_dictionary_std::{tags, uids};
@@ -9,27 +10,60 @@ use super::header::{Origin, STATEMENT};
 use crate::lung::{LEFT, RIGHT};
 use crate::{Analysis, Error, Radiograph, Result};
 
-const SERIES_NUMBER: u16 = 9001;
+/// Of the binary and of the fractional object.
+const SERIES_NUMBERS: [u16; 2] = [9001, 9004];
 
 /// A segment: what it is, and where.
-struct Segment {
+struct Segment<T> {
     label: &'static str,
     category: Code,
     property: Code,
     modifier: Option<Code>,
-    mask: Array2<bool>,
+    plane: Array2<T>,
 }
 
-/// Masks as bits, in the pixel grid of the stored source, which viewers lay them over.
-pub(super) fn encode(origin: &Origin<'_>, radiograph: &Radiograph, analysis: &Analysis) -> Result<Vec<u8>> {
-    let back = radiograph.turn().inverse();
-    let segments: Vec<Segment> =
-        segments(analysis).into_iter().map(|segment| Segment { mask: back.apply(segment.mask), ..segment }).collect();
-    let (rows, columns) = if back.swaps_sides() { (analysis.width, analysis.height) } else { (analysis.height, analysis.width) };
+impl<T: Clone> Segment<T> {
+    /// In the pixel grid of the stored source, which viewers lay segments over.
+    fn stored(self, radiograph: &Radiograph) -> Self {
+        Segment { plane: radiograph.turn().inverse().apply(self.plane), ..self }
+    }
+}
+
+/// Masks as bits.
+pub(super) fn encode_binary(origin: &Origin<'_>, radiograph: &Radiograph, analysis: &Analysis) -> Result<Vec<u8>> {
+    let segments: Vec<Segment<bool>> = segments(analysis).into_iter().map(|s| s.stored(radiograph)).collect();
+    object(origin, "seg", SERIES_NUMBERS[0], "covmap: lungs and opacity", &segments)?
+        .number(tags::BITS_ALLOCATED, 1)
+        .number(tags::BITS_STORED, 1)
+        .number(tags::HIGH_BIT, 0)
+        .text(tags::SEGMENTATION_TYPE, VR::CS, "BINARY")
+        .text(tags::SEGMENTS_OVERLAP, VR::CS, if segments.len() > 1 { "YES" } else { "NO" })
+        .pixels(pack(segments.iter().map(|s| &s.plane)))
+        .into_file(uids::SEGMENTATION_STORAGE, &origin.uid("seg"))
+}
+
+/// The infection map as probabilities: 255 is 1, and 128 and more is what the binary object's segment holds.
+pub(super) fn encode_fractional(origin: &Origin<'_>, radiograph: &Radiograph, analysis: &Analysis) -> Result<Vec<u8>> {
+    let segment = opacity(analysis.infection.bytes().clone()).stored(radiograph);
+    let bytes = segment.plane.iter().copied().collect();
+    object(origin, "map", SERIES_NUMBERS[1], "covmap: probability of opacity", &[segment])?
+        .number(tags::BITS_ALLOCATED, 8)
+        .number(tags::BITS_STORED, 8)
+        .number(tags::HIGH_BIT, 7)
+        .text(tags::SEGMENTATION_TYPE, VR::CS, "FRACTIONAL")
+        .text(tags::SEGMENTATION_FRACTIONAL_TYPE, VR::CS, "PROBABILITY")
+        .number(tags::MAXIMUM_FRACTIONAL_VALUE, 255)
+        .text(tags::SEGMENTS_OVERLAP, VR::CS, "NO")
+        .pixels(bytes)
+        .into_file(uids::SEGMENTATION_STORAGE, &origin.uid("map"))
+}
+
+/// All but the pixels and how they are stored.
+fn object<T>(origin: &Origin<'_>, kind: &str, series_number: u16, description: &str, segments: &[Segment<T>]) -> Result<DataSet> {
+    let (rows, columns) = segments.first().map_or((0, 0), |s| s.plane.dim());
     let side = |pixels: usize| u16::try_from(pixels).map_err(|_| Error::Parameter("a DICOM image has at most 65,535 pixels a side".into()));
-    let organization = origin.uid("seg dimensions");
-    let class = uids::SEGMENTATION_STORAGE;
-    let data = origin.data_set(class, "seg", "SEG", SERIES_NUMBER, "covmap: lungs and opacity");
+    let organization = origin.uid(&format!("{kind} dimensions"));
+    let data = origin.data_set(uids::SEGMENTATION_STORAGE, kind, "SEG", series_number, description);
     let data = origin.copied(data, tags::PATIENT_ORIENTATION, true);
     let data = origin
         .compression(data)
@@ -42,12 +76,7 @@ pub(super) fn encode(origin: &Origin<'_>, radiograph: &Radiograph, analysis: &An
         .text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2")
         .number(tags::ROWS, side(rows)?)
         .number(tags::COLUMNS, side(columns)?)
-        .number(tags::BITS_ALLOCATED, 1)
-        .number(tags::BITS_STORED, 1)
-        .number(tags::HIGH_BIT, 0)
         .number(tags::PIXEL_REPRESENTATION, 0)
-        .text(tags::SEGMENTATION_TYPE, VR::CS, "BINARY")
-        .text(tags::SEGMENTS_OVERLAP, VR::CS, if segments.len() > 1 { "YES" } else { "NO" })
         .text(tags::NUMBER_OF_FRAMES, VR::IS, &segments.len().to_string())
         .sequence(tags::SEGMENT_SEQUENCE, segments.iter().zip(1..).map(|(s, number)| describe(origin, s, number)))
         .sequence(tags::DIMENSION_ORGANIZATION_SEQUENCE, [DataSet::new().text(tags::DIMENSION_ORGANIZATION_UID, VR::UI, &organization)])
@@ -60,33 +89,36 @@ pub(super) fn encode(origin: &Origin<'_>, radiograph: &Radiograph, analysis: &An
                 .text(tags::DIMENSION_DESCRIPTION_LABEL, VR::LO, "Referenced Segment Number")],
         )
         .sequence(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, [DataSet::new()])
-        .sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, (1..).take(segments.len()).map(|number| frame(origin, number)))
-        .pixels(pack(segments.iter().map(|s| &s.mask)));
-    data.into_file(class, &origin.uid("seg"))
+        .sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, (1..).take(segments.len()).map(|number| frame(origin, number)));
+    Ok(data)
 }
 
 /// Lungs only where a model of the pipeline finds them; every segment is there even if it is empty.
-fn segments(analysis: &Analysis) -> Vec<Segment> {
+fn segments(analysis: &Analysis) -> Vec<Segment<bool>> {
     const ORGAN: Code = Code("91723000", "SCT", "Anatomical Structure");
     const LUNG: Code = Code("39607008", "SCT", "Lung");
     let lung = |label, modifier, wanted: u8| {
         let lungs = analysis.lungs.as_ref()?;
-        Some(Segment { label, category: ORGAN, property: LUNG, modifier: Some(modifier), mask: lungs.labels().mapv(|l| l == wanted) })
+        Some(Segment { label, category: ORGAN, property: LUNG, modifier: Some(modifier), plane: lungs.labels().mapv(|l| l == wanted) })
     };
-    let opacity = Segment {
-        label: "Opacity",
-        category: Code("49755003", "SCT", "Morphologically Abnormal Structure"),
-        property: Code("112001", "DCM", "Opacity"),
-        modifier: None,
-        mask: analysis.infection.bytes().mapv(|byte| byte >= 128),
-    };
+    let opacity = opacity(analysis.infection.bytes().mapv(|byte| byte >= 128));
     let right = lung("Right lung", Code("24028007", "SCT", "Right"), RIGHT);
     let left = lung("Left lung", Code("7771000", "SCT", "Left"), LEFT);
     right.into_iter().chain(left).chain([opacity]).collect()
 }
 
+fn opacity<T>(plane: Array2<T>) -> Segment<T> {
+    Segment {
+        label: "Opacity",
+        category: Code("49755003", "SCT", "Morphologically Abnormal Structure"),
+        property: Code("112001", "DCM", "Opacity"),
+        modifier: None,
+        plane,
+    }
+}
+
 /// An item of Segment Sequence.
-fn describe(origin: &Origin<'_>, segment: &Segment, number: u16) -> DataSet {
+fn describe<T>(origin: &Origin<'_>, segment: &Segment<T>, number: u16) -> DataSet {
     let mut property = segment.property.item();
     if let Some(modifier) = segment.modifier {
         property = DataSet::new()

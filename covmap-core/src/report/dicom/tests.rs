@@ -95,6 +95,10 @@ fn segments_lie_in_the_grid_of_the_stored_source() {
                 }
             }
         }
+        let map = object_of(&source, DicomObject::ProbabilityMap).unwrap();
+        let bytes = map.element(tags::PIXEL_DATA).unwrap().to_bytes().unwrap().into_owned();
+        let stored = radiograph.turn().inverse().apply(a.infection.bytes().clone());
+        assert!(bytes.iter().take(height * width).eq(stored.iter()));
         let orientation = if mirrored { "R\\F" } else { "L\\F" };
         assert_eq!(text(&object, tags::PATIENT_ORIENTATION), orientation);
         assert_eq!(text(&object_of(&source, DicomObject::SecondaryCapture).unwrap(), tags::PATIENT_ORIENTATION), "L\\F");

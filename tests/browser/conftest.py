@@ -1,0 +1,68 @@
+"""A headless Chromium without network, and pages that the built command (COVMAP, else target/release/covmap) makes of phantoms."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+COVMAP = os.environ.get("COVMAP", str(ROOT / "target/release/covmap"))
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]
+
+
+def covmap(*arguments, status=0):
+    done = subprocess.run([COVMAP, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory):
+    """A batch of three radiographs, one with a name that wants to be markup, and one file that is none; a comparison."""
+    place = tmp_path_factory.mktemp("pages")
+    covmap("phantom", "--out", place / "in/chest.dcm", "--dicom", "--size", "1400")
+    covmap("phantom", "--out", place / "in/sub/b #1 <i>?.png", "--size", "256", "--seed", "3")
+    covmap("phantom", "--out", place / "in/c.png", "--size", "300", "--seed", "4")
+    for mask in (place / "in").rglob("*.*.png"):
+        mask.unlink()
+    (place / "in/broken.png").write_bytes(b"no picture at all")
+    covmap("analyze", place / "in", "--recursive", "--out", place / "out", "--html", "--quiet", status=1)
+    covmap("compare", place / "in/c.png", place / "in/sub/b #1 <i>?.png", "--dates", "2020-03-01,2020-03-08", "--out", place / "compared", "--quiet")
+    return place
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def show(browser):
+    """Opens a page and fails where it logs an error, breaks its policy, throws, or asks for anything but files."""
+    contexts, faults = [], []
+
+    def show(path, ready=True, **options):
+        context = browser.new_context(viewport=options.pop("viewport", {"width": 1300, "height": 900}), **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("requestfailed", lambda request: faults.append(f"failed: {request.url[:200]}"))
+        page.on("request", lambda request: faults.append(f"asked for {request.url[:200]}") if not request.url.startswith(("file:", "data:")) else None)
+        page.goto(Path(path).as_uri())
+        if ready:
+            page.wait_for_selector("body[data-ready]")
+        return page
+
+    show.faults = faults
+    yield show
+    for context in contexts:
+        context.close()
+    assert not faults, faults

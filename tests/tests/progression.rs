@@ -1,0 +1,205 @@
+//! Studies of one patient: phantoms whose change is known, lungs that are missing, patients with several images.
+
+use covmap_core::phantom::{Opacities, Opacity, PhantomOptions, Side};
+use covmap_core::progression::{AlignmentKind, CLEARED, Date, Doubt, GREW, NOT_COMPARED, REGIONS};
+use covmap_core::radiograph::BufferOptions;
+use covmap_core::{Error, Phantom, Pipeline, Progression, Radiograph, RunOptions, Study, report};
+use covmap_tests::models::little_model;
+use covmap_tests::{bundled, data, json, picture, root, schema};
+use ndarray::{Array2, s};
+
+const RIGHT_BASE: Opacity = Opacity { side: Side::Right, x: 0.6, y: 0.68, radius: 0.1, density: 0.8 };
+const LEFT_BASE: Opacity = Opacity { side: Side::Left, x: 0.6, y: 0.62, radius: 0.1, density: 0.8 };
+
+/// One patient on a day with these opacities.
+fn patient(opacities: &[Opacity]) -> Phantom {
+    let mut options = PhantomOptions::default();
+    (options.width, options.height, options.seed) = (400, 440, 5);
+    options.opacities = Opacities::Given(opacities.to_vec());
+    Phantom::new(&options).unwrap()
+}
+
+fn study_of(pixels: Array2<u16>) -> Study {
+    let radiograph = Radiograph::from_view(pixels.view(), &BufferOptions::default()).unwrap();
+    Study::new(bundled(), radiograph, &RunOptions::default()).unwrap()
+}
+
+fn study(opacities: &[Opacity]) -> Study {
+    study_of(patient(opacities).pixels)
+}
+
+fn progression(studies: &[&Study]) -> Progression {
+    Progression::new(studies.iter().map(|s| (*s).clone()).collect()).unwrap()
+}
+
+fn keeps_to_the_schema(progression: &Progression) -> serde_json::Value {
+    let result = report::compare_to_json(progression);
+    let checked_in = json(&root().join("covmap-core/schema/covmap-compare-1.schema.json"));
+    assert_eq!(schema::faults(&checked_in, &result), Vec::<String>::new(), "{result:#}");
+    assert!(report::compare_to_html(progression, &Default::default()).unwrap().contains("not a diagnosis"));
+    result
+}
+
+#[test]
+fn what_grew_and_what_cleared_is_found_where_it_is() {
+    let (right, both, left) = (study(&[RIGHT_BASE]), study(&[RIGHT_BASE, LEFT_BASE]), study(&[LEFT_BASE]));
+    let found = progression(&[&right, &both, &left]);
+    let pairs: Vec<[usize; 2]> = found.comparisons.iter().map(|c| c.studies).collect();
+    assert_eq!(pairs, [[0, 1], [1, 2], [0, 2]]);
+    keeps_to_the_schema(&found);
+    let truth = patient(&[RIGHT_BASE, LEFT_BASE]);
+    let of = |side: u8| Array2::from_shape_fn(truth.lungs.dim(), |at| truth.lungs[at] == side && truth.opacity[at] == 1);
+    let changed = |comparison: usize, label: u8| found.comparisons[comparison].map.as_ref().unwrap().labels().mapv(|l| l == label);
+    let overlap = |a: &Array2<bool>, b: &Array2<bool>| {
+        let count = |m: &mut dyn Iterator<Item = bool>| m.filter(|m| *m).count() as f64;
+        2.0 * count(&mut a.iter().zip(b).map(|(a, b)| *a && *b)) / (count(&mut a.iter().copied()) + count(&mut b.iter().copied()))
+    };
+    let amount = |m: &Array2<bool>| m.iter().filter(|m| **m).count();
+    // First the left patch comes, then the right one goes.
+    let (grew, cleared) = (changed(0, GREW), changed(1, CLEARED));
+    assert!(overlap(&grew, &of(2)) > 0.6, "grew: Dice {}", overlap(&grew, &of(2)));
+    assert!(overlap(&cleared, &of(1)) > 0.6, "cleared: Dice {}", overlap(&cleared, &of(1)));
+    assert!(amount(&changed(0, CLEARED)) * 20 < amount(&grew), "{} px cleared, too", amount(&changed(0, CLEARED)));
+    assert!(amount(&changed(1, GREW)) * 20 < amount(&cleared), "{} px grew, too", amount(&changed(1, GREW)));
+    let sign = |comparison: usize, region: &str| {
+        let i = REGIONS.iter().position(|r| *r == region).unwrap();
+        let d = found.comparisons[comparison].shares[i];
+        (d.difference.unwrap().signum(), d.beyond_variation().unwrap())
+    };
+    assert_eq!(sign(0, "left"), (1.0, true), "{:?}", found.comparisons[0].shares);
+    assert_eq!(sign(1, "right"), (-1.0, true), "{:?}", found.comparisons[1].shares);
+    assert!(!sign(0, "right").1 && !sign(1, "left").1, "the side that did not change");
+}
+
+/// The same day printed otherwise: moved, cut, scaled, darker, with other grain.
+#[test]
+fn another_print_of_the_same_day_is_no_change() {
+    let p = patient(&[RIGHT_BASE, LEFT_BASE]);
+    let first = study_of(p.pixels.clone());
+    let cut = p.pixels.slice(s![12.., 8..392]).to_owned();
+    let stretched = Array2::from_shape_fn((500, 400), |(y, x)| p.pixels[[y * 440 / 500, x]]);
+    let darker = p.pixels.mapv(|v| (65_535.0 * (f64::from(v) / 65_535.0).powf(1.15)) as u16);
+    let mut options = p.options.clone();
+    options.noise = 2.0;
+    let grainy = Phantom::new(&options).unwrap().pixels;
+    for (what, pixels) in [("cut", cut), ("stretched", stretched), ("darker", darker), ("grainy", grainy)] {
+        let found = progression(&[&first, &study_of(pixels)]);
+        let c = &found.comparisons[0];
+        assert_eq!(c.shares[0].beyond_variation(), Some(false), "{what}: {:?}", c.shares[0]);
+        let (alignment, map) = (c.alignment.as_ref().unwrap(), c.map.as_ref().unwrap());
+        assert!(alignment.kind == AlignmentKind::Affine && alignment.overlap > 0.95, "{what}: {alignment:?}");
+        let both = map.regions()[0];
+        assert!(both.grew_share().unwrap() + both.cleared_share().unwrap() < 0.02, "{what}: {both:?}");
+        assert!(both.compared as f64 > 0.9 * both.area as f64, "{what}: {both:?}");
+    }
+}
+
+#[test]
+fn without_lungs_there_are_nulls_and_no_map() {
+    let healthy = study(&[]);
+    let blank = study_of(Array2::from_elem((300, 300), 30_000));
+    assert!(blank.analysis.lungs.as_ref().is_some_and(|l| l.area() == 0), "a blank picture has lungs");
+    let found = progression(&[&healthy, &blank]);
+    let c = &found.comparisons[0];
+    assert!(c.alignment.is_none() && c.map.is_none() && c.doubts.contains(&Doubt::NoCommonLung));
+    let result = keeps_to_the_schema(&found);
+    let c = &result["comparisons"][0];
+    assert!(c["alignment"].is_null() && c["compared_share"].is_null());
+    for region in REGIONS {
+        let r = &c["regions"][region];
+        assert!(["after", "difference", "interval", "beyond_variation", "grew"].iter().all(|k| r[k].is_null()), "{region}: {r}");
+        assert!(r["before"].is_number());
+    }
+}
+
+#[test]
+fn one_lung_is_compared_by_itself() {
+    let p = patient(&[RIGHT_BASE]);
+    let pipeline = bundled();
+    let mut one = study_of(p.pixels.clone());
+    let labels = one.analysis.lungs.as_ref().unwrap().labels().mapv(|l| if l == 1 { 1 } else { 0 });
+    one.analysis = pipeline.within(&one.analysis, covmap_core::LungMask::from_labels(labels), &RunOptions::default()).unwrap();
+    let found = progression(&[&study(&[]), &one]);
+    let c = &found.comparisons[0];
+    assert_eq!(c.alignment.as_ref().map(|a| a.kind), Some(AlignmentKind::Similarity));
+    assert!(c.doubts.contains(&Doubt::OneLung));
+    let map = c.map.as_ref().unwrap();
+    assert!(map.regions()[1].grew > 0 && map.regions()[2].area == 0);
+    assert!(map.labels().slice(s![.., 240..]).iter().all(|l| *l == NOT_COMPARED));
+}
+
+/// A pipeline without lungs at all.
+#[test]
+fn models_without_lungs_give_nulls() {
+    let mut spec = little_model(1.0).spec().clone();
+    spec.calibration = None;
+    spec.outputs.retain(|o| o.channels == [covmap_core::engine::Channel::Infection]);
+    let mut options = covmap_core::ModelOptions::default();
+    options.spec = Some(spec);
+    let model = covmap_core::Model::from_bytes(covmap_tests::models::little(1.0), &options).unwrap();
+    let pipeline = Pipeline::of(vec![model], Default::default(), 1).unwrap();
+    let radiograph = || covmap_tests::radiograph(1, 200, 200);
+    let studies = [0, 1].map(|_| Study::new(&pipeline, radiograph(), &RunOptions::default()).unwrap());
+    let result = keeps_to_the_schema(&Progression::new(studies.into()).unwrap());
+    assert!(result["studies"][0]["regions"]["both"]["share"].is_null());
+}
+
+#[test]
+fn dates_decide_the_order_and_patients_are_not_mixed() {
+    let dicom = |change: &dyn Fn(&mut PhantomOptions)| {
+        let mut options = PhantomOptions::default();
+        (options.width, options.height) = (200, 220);
+        change(&mut options);
+        let bytes = Phantom::new(&options).unwrap().to_dicom().unwrap();
+        let pipeline = Pipeline::of(vec![little_model(1.0)], Default::default(), 1).unwrap();
+        Study::new(&pipeline, Radiograph::from_bytes(&bytes).unwrap(), &RunOptions::default()).unwrap()
+    };
+    let first = dicom(&|_| ());
+    assert_eq!(first.date.map(|d| d.to_string()), Some("2020-04-01T12:00:00".into()));
+    let mut earlier = dicom(&|o| o.opacities = Opacities::Mild);
+    earlier.date = Some("2020-03-28T12:00".parse::<Date>().unwrap());
+    earlier.name = Some("earlier".into());
+    let sorted = Progression::new(vec![first.clone(), earlier.clone()]).unwrap();
+    assert_eq!(sorted.studies[0].name.as_deref(), Some("earlier"));
+    assert_eq!(sorted.comparisons[0].days, Some(4.0));
+    assert!(report::trend_to_svg(&sorted).contains("2020-03-28"));
+    earlier.date = None;
+    let given = Progression::new(vec![first.clone(), earlier]).unwrap();
+    assert_eq!(given.studies[1].name.as_deref(), Some("earlier"));
+    assert!(given.comparisons[0].doubts.contains(&Doubt::DatesUnknown) && given.comparisons[0].days.is_none());
+    let other = dicom(&|o| o.seed = 2);
+    assert!(matches!(Progression::new(vec![first.clone(), other]), Err(Error::Input(text)) if !text.contains("PHANTOM")));
+    assert!(matches!(Progression::new(vec![first]), Err(Error::Parameter(_))));
+}
+
+/// Patients with several frontal images of one collection: lungs can be laid over one another, and figures agree with the files.
+#[test]
+fn images_of_one_patient_align() {
+    let Some(data) = data() else { return };
+    let mut rows: Vec<csv::StringRecord> =
+        csv::Reader::from_path(data.join("catalog.csv")).unwrap().records().map(|r| r.unwrap()).collect();
+    let (id, source, group, finding, view) = (0, 1, 3, 5, 7);
+    rows.retain(|r| &r[source] == "cohen" && &r[finding] == "covid" && &r[view] == "AP Supine");
+    let mut groups: Vec<String> = rows.iter().map(|r| r[group].to_owned()).collect();
+    groups.sort();
+    groups.dedup();
+    groups.retain(|g| rows.iter().filter(|r| &r[group] == g.as_str()).count() >= 2);
+    assert!(groups.len() >= 6, "{} patients with several images", groups.len());
+    let mut overlaps = Vec::new();
+    for g in groups.iter().take(6) {
+        let images: Vec<&str> = rows.iter().filter(|r| &r[group] == g.as_str()).take(2).map(|r| &r[id]).collect();
+        let studies = images.iter().map(|i| study_of(picture(&data.join(format!("images/{i}.jpg"))).mapv(|v| u16::from(v) * 257)));
+        let found = Progression::new(studies.collect()).unwrap();
+        keeps_to_the_schema(&found);
+        let c = &found.comparisons[0];
+        overlaps.push(c.alignment.as_ref().map_or(0.0, |a| a.overlap));
+        // The map of change and the shares are two ways to the same quantity, up to what is not compared.
+        if let (Some(map), Some(d)) = (&c.map, c.shares[0].difference) {
+            let both = map.regions()[0];
+            let net = both.grew_share().unwrap_or(0.0) - both.cleared_share().unwrap_or(0.0);
+            assert!((net - d).abs() < 0.15, "{images:?}: map says {net:+.3}, shares {d:+.3}");
+        }
+    }
+    overlaps.sort_by(f64::total_cmp);
+    assert!(overlaps[overlaps.len() / 2] > 0.85, "overlap of aligned lungs: {overlaps:?}");
+}
