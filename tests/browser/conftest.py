@@ -24,7 +24,7 @@ def covmap(*arguments, status=0):
 def place(tmp_path_factory):
     """A batch of three radiographs, one with a name that wants to be markup, and one file that is none; a comparison."""
     place = tmp_path_factory.mktemp("pages")
-    covmap("phantom", "--out", place / "in/chest.dcm", "--dicom", "--size", "1400")
+    covmap("phantom", "--out", place / "in/chest.dcm", "--dicom", "--size", "1250")
     covmap("phantom", "--out", place / "in/sub/b #1 <i>?.png", "--size", "256", "--seed", "3")
     covmap("phantom", "--out", place / "in/c.png", "--size", "300", "--seed", "4")
     for mask in (place / "in").rglob("*.*.png"):

@@ -32,7 +32,7 @@ pub fn to_index(entries: &[IndexEntry]) -> String {
     let failures = if failed == 0 { String::new() } else { format!(", {failed} failed") };
     let title = format!("{} radiographs{failures}", entries.len());
     let body = format!("<h1>{title}</h1>\n{NOTICE}{LIST}{}", data(&json!({ "rows": rows })));
-    document(&title, "'self' file:", STYLE, SCRIPT, &body)
+    document(&title, "'self'", STYLE, SCRIPT, &body)
 }
 
 fn row(entry: &IndexEntry) -> Value {

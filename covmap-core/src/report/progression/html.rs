@@ -19,7 +19,7 @@ pub fn compare_to_html(progression: &Progression, overlay: &OverlayOptions) -> R
     let title = format!("Comparison of {} studies", progression.studies.len());
     let mut body = format!("<h1>{title}</h1>\n{NOTICE}");
     body.push_str("<section class=\"card\">\n<h2>Course</h2>\n");
-    body.push_str(&trend_to_svg(progression));
+    let _ = write!(body, "<div class=\"course\">{}</div>", trend_to_svg(progression));
     let _ = writeln!(
         body,
         "<p class=\"faint\">Infected share of the lungs. Bars: 1.96 standard deviations of the software's own variation.</p>\n</section>"
@@ -66,7 +66,7 @@ fn comparison(body: &mut String, progression: &Progression, c: &Comparison, json
     let days = c.days.map_or(String::new(), |d| format!(", {d:.1} days").replace(".0 days", " days"));
     let _ = writeln!(
         body,
-        "<section class=\"card\">\n<h2>Study {} to study {}{days}</h2>\n<p class=\"big\">{}</p>\n<div class=\"side\">\n<figure><img src=\"{picture}\" \
+        "<section class=\"card\">\n<h2>Study {} to study {}{days}</h2>\n<p class=\"big\">{}</p>\n<div class=\"side wide\">\n<figure><img src=\"{picture}\" \
          alt=\"Map of change over the later radiograph: orange where opacity grew, blue where it cleared, outlined in white where both studies \
          show it\"><figcaption>{}</figcaption></figure>\n<div>",
         from + 1,

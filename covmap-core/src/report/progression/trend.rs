@@ -25,8 +25,8 @@ pub fn trend_to_svg(progression: &Progression) -> String {
     let studies = &progression.studies;
     let places = places(studies);
     let highest = studies.iter().flat_map(|s| (0..3).filter_map(|i| Some(s.figures.shares[i]? + bar(s, i)))).fold(0.0, f64::max);
-    // A round number of per cent above everything, in four steps.
-    let top = ((highest * 1.05 * 25.0).ceil() / 25.0).clamp(0.04, 1.0);
+    // Four steps of a round number of per cent reach above everything.
+    let top = [0.04, 0.08, 0.2, 0.4, 0.6, 0.8].into_iter().find(|top| *top >= highest).unwrap_or(1.0);
     let x = |place: f64| LEFT + 20.0 + place * (WIDTH - LEFT - RIGHT - 40.0);
     let y = |share: f64| HEIGHT - BOTTOM - share.clamp(0.0, top) / top * (HEIGHT - BOTTOM - TOP);
     let mut svg = format!(
