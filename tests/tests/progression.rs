@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use covmap_core::phantom::{Opacities, Opacity, PhantomOptions, Side};
 use covmap_core::progression::{AlignmentKind, CLEARED, Date, Doubt, GREW, NOT_COMPARED, REGIONS};
 use covmap_core::radiograph::BufferOptions;
-use covmap_core::{Error, Phantom, Pipeline, Progression, Radiograph, RunOptions, Study, report};
+use covmap_core::{Error, Phantom, Pipeline, Progression, Radiograph, RunOptions, Study, render, report};
 use covmap_tests::models::little_model;
 use covmap_tests::{bundled, data, json, picture, root, schema};
 use ndarray::{Array2, s};
@@ -68,6 +68,16 @@ fn what_grew_and_what_cleared_is_found_where_it_is() {
     }
     assert!(amount(&changed(0, CLEARED)) * 20 < amount(&grew), "{} px cleared, too", amount(&changed(0, CLEARED)));
     assert!(amount(&changed(1, GREW)) * 20 < amount(&cleared), "{} px grew, too", amount(&changed(1, GREW)));
+    // The picture is orange where it grew and blue where it cleared.
+    for (c, label) in [(0, GREW), (1, CLEARED)] {
+        let (later, map) = (&found.studies[c + 1], found.comparisons[c].map.as_ref().unwrap());
+        let shown = render::change_overlay(&later.radiograph, &later.analysis, Some(map)).unwrap();
+        for ((y, x), _) in map.labels().indexed_iter().filter(|(_, l)| **l == label) {
+            let [r, b] = [0, 2].map(|channel| shown[[y, x, channel]]);
+            let outlined = (r, b) == (255, 255);
+            assert!(outlined || (r > b) == (label == GREW), "{label} at {y} {x}: {r} {b}");
+        }
+    }
     let sign = |comparison: usize, region: &str| {
         let i = REGIONS.iter().position(|r| *r == region).unwrap();
         let d = found.comparisons[comparison].shares[i];
@@ -169,7 +179,8 @@ fn dates_decide_the_order_and_patients_are_not_mixed() {
     let sorted = Progression::new(vec![first.clone(), earlier.clone()]).unwrap();
     assert_eq!(sorted.studies[0].name.as_deref(), Some("earlier"));
     assert_eq!(sorted.comparisons[0].days, Some(4.0));
-    assert!(report::trend_to_svg(&sorted).contains("2020-03-28"));
+    let svg = report::trend_to_svg(&sorted);
+    assert!(svg.contains("2020-03-28") && svg.matches("<polyline").count() == 3, "{svg}");
     earlier.date = None;
     let given = Progression::new(vec![first.clone(), earlier]).unwrap();
     assert_eq!(given.studies[1].name.as_deref(), Some("earlier"));
@@ -227,4 +238,33 @@ fn courses_of_patients_are_compared() {
     overlaps.sort_by(f64::total_cmp);
     eprintln!("overlap of aligned lungs in {compared} comparisons: {overlaps:.3?}");
     assert!(compared >= 10 && overlaps[overlaps.len() / 2] > 0.85, "overlap of aligned lungs: {overlaps:?}");
+}
+
+/// Ids of radiographs that two collections hold, each cut, scaled and compressed in its own way: equal patients, days and exposures.
+const HELD_TWICE: [[&str; 2]; 10] = [
+    ["cohen-0245", "cxnet-1116"],
+    ["cohen-0214", "cxnet-1089"],
+    ["cohen-0176", "cxnet-0964"],
+    ["cohen-0255", "cxnet-0761"],
+    ["cohen-0362", "cxnet-0939"],
+    ["cohen-0476", "cxnet-0948"],
+    ["cohen-0477", "cxnet-0949"],
+    ["cxnet-0706", "agchung-3387"],
+    ["cxnet-0779", "agchung-3403"],
+    ["cxnet-0785", "agchung-3388"],
+];
+
+/// What intervals are worth where nothing changed but the print.
+#[test]
+fn intervals_cover_the_prints_of_one_radiograph() {
+    let Some(data) = data() else { return };
+    let mut covered = 0;
+    for pair in HELD_TWICE {
+        let studies = pair.map(|id| study_of(picture(&data.join(format!("images/{id}.jpg"))).mapv(|v| u16::from(v) * 257)));
+        let both = Progression::new(studies.into()).unwrap().comparisons[0].shares[0];
+        let [low, high] = both.interval.unwrap();
+        eprintln!("{pair:?}: {:+.3} [{low:+.3}, {high:+.3}]", both.difference.unwrap());
+        covered += usize::from(both.beyond_variation() == Some(false));
+    }
+    assert!(covered >= 8, "{covered} of {} intervals hold no change", HELD_TWICE.len());
 }

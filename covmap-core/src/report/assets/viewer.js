@@ -26,7 +26,7 @@ function table(digits) {
 // Writes the inner edge of an area in one colour.
 function outline(pixels, inside, [r, g, b]) {
   const { width, height } = canvas;
-  const line = Math.max(1, Math.round(Math.max(width, height) / 500));
+  const line = Math.max(1, Math.round(Math.max(width, height) / 350));
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const i = y * width + x;
