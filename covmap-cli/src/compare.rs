@@ -4,17 +4,13 @@ use covmap_core::render::{self, OverlayOptions};
 use covmap_core::{Error, Progression, Radiograph, ReadOptions, Result, Study, report};
 
 use crate::args::Compare;
-use crate::{OK, output, usage};
+use crate::{OK, inputs, output, usage};
 
 pub(crate) fn run(a: &Compare) -> Result<u8> {
     if !a.dates.is_empty() && a.dates.len() != a.inputs.len() {
         return Err(usage(format!("--dates: {} dates for {} studies", a.dates.len(), a.inputs.len())));
     }
-    let results: Vec<_> = ["compare.json", "compare.html", "trend.svg"].iter().map(|name| a.out.join(name)).collect();
-    let read = |path: &std::path::Path| a.inputs.iter().any(|i| i.canonicalize().is_ok_and(|i| path.canonicalize().is_ok_and(|p| p == i)));
-    if let Some(path) = results.iter().find(|path| read(path)) {
-        return Err(usage(format!("{}: a result would overwrite this input; choose another --out", path.display())));
-    }
+    inputs::refuse_to_overwrite(&a.inputs, names(a.inputs.len()).map(|name| a.out.join(name)))?;
     let pipeline = a.pipeline.build()?;
     let options = a.pipeline.run_options();
     let mut studies = Vec::with_capacity(a.inputs.len());
@@ -33,7 +29,7 @@ pub(crate) fn run(a: &Compare) -> Result<u8> {
     let json = report::compare_to_json(&progression);
     for c in &progression.comparisons {
         let later = progression.studies.get(c.studies[1]).ok_or_else(|| Error::Internal("a comparison without its study".into()))?;
-        let stem = a.out.join(format!("change-{}-{}", c.studies[0] + 1, c.studies[1] + 1));
+        let stem = a.out.join(change(c.studies));
         let picture = render::change_overlay(&later.radiograph, &later.analysis, c.map.as_ref())?;
         output::write(&output::with_ending(&stem, "png"), &render::encode_rgb(&picture)?)?;
         if let Some(map) = &c.map {
@@ -45,8 +41,8 @@ pub(crate) fn run(a: &Compare) -> Result<u8> {
         report::compare_to_html(&progression, &overlay)?.into_bytes(),
         report::trend_to_svg(&progression).into_bytes(),
     ];
-    for (path, bytes) in results.iter().zip(&files) {
-        output::write(path, bytes)?;
+    for (name, bytes) in FILES.iter().zip(&files) {
+        output::write(&a.out.join(name), bytes)?;
     }
     if a.json {
         say!("{json}");
@@ -57,6 +53,22 @@ pub(crate) fn run(a: &Compare) -> Result<u8> {
         say!("results in {}", a.out.display());
     }
     Ok(OK)
+}
+
+const FILES: [&str; 3] = ["compare.json", "compare.html", "trend.svg"];
+
+/// Name of the pictures of a comparison, without their endings.
+fn change([from, to]: [usize; 2]) -> String {
+    format!("change-{}-{}", from + 1, to + 1)
+}
+
+/// All results of a comparison of `n` studies.
+fn names(n: usize) -> impl Iterator<Item = String> {
+    let pairs = (1..n).map(|to| [to - 1, to]).chain([[0, n - 1]]);
+    FILES
+        .map(str::to_owned)
+        .into_iter()
+        .chain(pairs.flat_map(|pair| ["png", "labels.png"].map(|ending| format!("{}.{ending}", change(pair)))))
 }
 
 /// One line for people.

@@ -37,7 +37,8 @@ pub(crate) fn collect(inputs: &[PathBuf], out: &Path, recursive: bool, endings: 
         }
     }
     let inputs = name(found, out);
-    refuse_to_overwrite(&inputs, endings)?;
+    let paths: Vec<PathBuf> = inputs.iter().map(|i| i.path.clone()).collect();
+    refuse_to_overwrite(&paths, inputs.iter().flat_map(|i| endings.iter().map(|ending| with_ending(&i.stem, ending))))?;
     Ok(inputs)
 }
 
@@ -66,9 +67,9 @@ fn looks_like_an_image(path: &Path) -> bool {
 }
 
 /// Refuses a folder for the results where one of them would replace an input.
-fn refuse_to_overwrite(inputs: &[Input], endings: &[String]) -> Result<()> {
-    let read: HashSet<PathBuf> = inputs.iter().filter_map(|i| i.path.canonicalize().ok()).collect();
-    for result in inputs.iter().flat_map(|i| endings.iter().map(|ending| with_ending(&i.stem, ending))) {
+pub(crate) fn refuse_to_overwrite(inputs: &[PathBuf], results: impl Iterator<Item = PathBuf>) -> Result<()> {
+    let read: HashSet<PathBuf> = inputs.iter().filter_map(|i| i.canonicalize().ok()).collect();
+    for result in results {
         if result.canonicalize().is_ok_and(|r| read.contains(&r)) {
             return Err(usage(format!("{}: a result would overwrite this input; choose another --out", result.display())));
         }

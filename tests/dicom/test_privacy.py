@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from test_objects import COVMAP, covmap  # noqa: F401
+from test_objects import covmap
 
 # Of the patient module (PS3.3 C.7.1.1) and what else commonly tells who someone is.
 IDENTIFIERS = {
@@ -26,7 +26,7 @@ IDENTIFIERS = {
     "PatientAddress": "Geheimweg 17",
     "PatientTelephoneNumbers": "+49-555-0192837",
     "PatientComments": "comment-about-the-patient",
-    "EthnicGroup": "group-of-the-patient",
+    "EthnicGroup": "group-of-patient",
     "AccessionNumber": "ACC-445566",
     "ReferringPhysicianName": "Uberweiser^Doktor",
     "InstitutionName": "Hospital-of-the-patient",

@@ -207,7 +207,9 @@ fn scale(length: f64, marks: &[(f64, &str)], label: &str) -> String {
         x(length) - 2.0
     );
     for (at, name) in marks.iter().filter(|(_, name)| !name.is_empty()) {
-        let (anchor, dx) = if *at > 0.6 { ("end", -3.0) } else { ("start", 3.0) };
+        // About seven units a letter: a label that would leave the picture stands before its mark.
+        let fits = x(*at) + 7.2 * name.len() as f64 <= 398.0;
+        let (anchor, dx) = if fits { ("start", 3.0) } else { ("end", -3.0) };
         let _ = write!(
             svg,
             "<line class=\"tick\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"1\" y2=\"24\"/><text class=\"faint\" x=\"{:.1}\" y=\"34\" \

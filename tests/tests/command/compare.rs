@@ -53,6 +53,10 @@ fn wrong_use_is_told() {
         assert_eq!(run.status, 2, "{}", run.err);
         assert!(run.err.contains(words), "{}", run.err);
     }
+    place.phantom("in/change-1-2.png", 1);
+    let run = compare(&place, &["in/change-1-2.png", "third.png", "--out", "in"]);
+    assert_eq!(run.status, 2, "{}", run.err);
+    assert!(run.err.contains("change-1-2.png: a result would overwrite this input"), "{}", run.err);
     let run = compare(&place, &["first.dcm", "nothing.png", "--out", "out"]);
     assert_eq!(run.status, 1, "{}", run.err);
     assert!(run.err.contains("nothing.png"), "{}", run.err);
