@@ -1,12 +1,13 @@
-//! One radiograph analysed, and its result.
+//! The result of one radiograph.
 
 use std::ffi::c_char;
+use std::sync::Arc;
 
-use covmap_core::radiograph::BufferOptions;
-use covmap_core::{Error, Radiograph, Result, report};
+use covmap_core::report::{self, DicomObject, DicomOptions, HtmlOptions};
+use covmap_core::{Error, Radiograph, Result, render};
 
-use crate::options::Options;
-use crate::pipeline::Pipeline;
+use crate::bytes::Bytes;
+use crate::options::{Options, Use};
 use crate::pointer;
 use crate::status::{Status, free, guard, guard_status};
 
@@ -14,103 +15,24 @@ use crate::status::{Status, free, guard, guard_status};
 #[derive(Debug)]
 pub struct Analysis {
     pub(crate) inner: covmap_core::Analysis,
+    pub(crate) radiograph: Radiograph,
     /// The input's file name, where it had one.
-    file: Option<String>,
-}
-
-/// Analyses a PNG, JPEG, TIFF or DICOM file, told apart by content. The path is in the file system's own bytes, UTF-8 on
-/// Windows. Options may be NULL: those of the pipeline. On failure *out is NULL.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn covmap_analyze_file(
-    pipeline: *const Pipeline,
-    path: *const c_char,
-    options: *const Options,
-    out: *mut *mut Analysis,
-) -> Status {
-    let read = || {
-        // SAFETY: the header asks for a string.
-        let path = pointer::path(unsafe { pointer::c_str(path, "path") }?)?;
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
-        Ok((Radiograph::open(&path)?, name))
-    };
-    // SAFETY: the header asks for what `analyze` does.
-    unsafe { analyze(pipeline, options, out, read) }
-}
-
-/// Analyses the size bytes of a PNG, JPEG, TIFF or DICOM file. Options may be NULL: those of the pipeline. On failure *out
-/// is NULL.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn covmap_analyze_bytes(
-    pipeline: *const Pipeline,
-    bytes: *const u8,
-    size: usize,
-    options: *const Options,
-    out: *mut *mut Analysis,
-) -> Status {
-    // SAFETY: the header asks for size bytes.
-    let read = || Ok((Radiograph::from_bytes(unsafe { pointer::slice(bytes, size, "bytes") }?)?, None));
-    // SAFETY: the header asks for what `analyze` does.
-    unsafe { analyze(pipeline, options, out, read) }
-}
-
-/// Analyses 8-bit grey pixels, row by row from the top, bright is dense (MONOCHROME2), the patient's right at the image's
-/// left. The stride is the distance between the starts of two rows in pixels, at least width; (height - 1) * stride + width
-/// pixels are read. Options may be NULL: those of the pipeline. On failure *out is NULL.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn covmap_analyze_u8(
-    pipeline: *const Pipeline,
-    pixels: *const u8,
-    width: usize,
-    height: usize,
-    stride: usize,
-    options: *const Options,
-    out: *mut *mut Analysis,
-) -> Status {
-    let read = || {
-        // SAFETY: the header asks for as many pixels.
-        let pixels = unsafe { image(pixels, width, height, stride) }?;
-        Ok((Radiograph::from_u8(pixels, width, height, stride, &BufferOptions::default())?, None))
-    };
-    // SAFETY: the header asks for what `analyze` does.
-    unsafe { analyze(pipeline, options, out, read) }
-}
-
-/// As covmap_analyze_u8, with 16-bit grey pixels in the machine's byte order over the full range 0 to 65535: pixels of fewer
-/// bits are scaled by the caller. The stride is in pixels, not bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn covmap_analyze_u16(
-    pipeline: *const Pipeline,
-    pixels: *const u16,
-    width: usize,
-    height: usize,
-    stride: usize,
-    options: *const Options,
-    out: *mut *mut Analysis,
-) -> Status {
-    let read = || {
-        // SAFETY: the header asks for as many pixels.
-        let pixels = unsafe { image(pixels, width, height, stride) }?;
-        Ok((Radiograph::from_u16(pixels, width, height, stride, &BufferOptions::default())?, None))
-    };
-    // SAFETY: the header asks for what `analyze` does.
-    unsafe { analyze(pipeline, options, out, read) }
+    pub(crate) file: Option<String>,
+    /// What of the options decided the result, as the UIDs of DICOM results have it.
+    pub(crate) choices: String,
+    /// Terms of use of the models.
+    pub(crate) terms: Arc<[String]>,
 }
 
 /// Writes the size of the radiograph, and so of its maps, in pixels.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn covmap_analysis_size(analysis: *const Analysis, width: *mut usize, height: *mut usize) -> Status {
     guard_status(|| {
-        // SAFETY: the header asks for an analysis.
-        let analysis = unsafe { pointer::shared(analysis, "analysis") }?;
-        if width.is_null() || height.is_null() {
-            return Err(Error::Parameter("width or height is NULL".into()));
-        }
-        // SAFETY: not NULL, and the header asks for places to write to.
+        // SAFETY: the header asks for an analysis and places to write to.
         unsafe {
-            width.write(analysis.inner.width);
-            height.write(analysis.inner.height);
+            let analysis = pointer::shared(analysis, "analysis")?;
+            pointer::size(width, height, (analysis.inner.height, analysis.inner.width))
         }
-        Ok(())
     })
 }
 
@@ -137,35 +59,49 @@ pub unsafe extern "C" fn covmap_analysis_lungs(analysis: *const Analysis) -> *co
     labels.unwrap_or(std::ptr::null())
 }
 
-/// Writes the result as JSON (schema "covmap/1") in UTF-8, with a NUL at its end, into capacity bytes at buffer. *needed, if
-/// needed is not NULL, becomes the size with the NUL. To ask for that size, pass NULL and 0 for buffer and capacity. A
-/// buffer too small is COVMAP_STATUS_PARAMETER and stays as it was.
+/// The probability of opacity, 0 to 1, threshold at 0.5, at the network's size, which it writes, and not limited to the
+/// lungs: *width * *height numbers, row by row without gaps. Valid until covmap_analysis_free. NULL where a pointer is NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn covmap_analysis_json(
+pub unsafe extern "C" fn covmap_analysis_probability(analysis: *const Analysis, width: *mut usize, height: *mut usize) -> *const f32 {
+    let map = guard(|| {
+        // SAFETY: the header asks for an analysis and places to write to.
+        unsafe {
+            let map = pointer::shared(analysis, "analysis")?.inner.infection.probability().map();
+            pointer::size(width, height, map.dim())?;
+            rows(map.as_slice())
+        }
+    });
+    map.unwrap_or(std::ptr::null())
+}
+
+/// Makes a result in one of these formats. Options may be NULL. Free *out with covmap_bytes_free; on failure it is NULL.
+///   "json"           schema "covmap/1", UTF-8
+///   "html"           one page for people, UTF-8
+///   "overlay"        the map over the radiograph: width * height * 3 bytes (red, green, blue), row by row without gaps
+///   "overlay.png"    the same as a picture
+///   "infection.png"  the infection map as an 8-bit picture
+///   "lung.png"       the lungs as an 8-bit picture, 0 everywhere where no model segments them
+///   "seg.dcm"        DICOM Segmentation of lungs and opacity
+///   "sr.dcm"         DICOM Structured Report of the measurements (TID 1500)
+///   "sc.dcm"         DICOM Secondary Capture of the overlay
+/// DICOM results belong to the study of a DICOM input; of another they are COVMAP_STATUS_INPUT. Their UIDs follow from
+/// input, models and options: the same result is always the same object.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn covmap_analysis_encode(
     analysis: *const Analysis,
-    buffer: *mut c_char,
-    capacity: usize,
-    needed: *mut usize,
+    format: *const c_char,
+    options: *const Options,
+    out: *mut *mut Bytes,
 ) -> Status {
     guard_status(|| {
-        // SAFETY: the header asks for an analysis.
-        let analysis = unsafe { pointer::shared(analysis, "analysis") }?;
-        let json = format!("{:#}\0", report::to_json(&analysis.inner, analysis.file.as_deref()));
-        if !needed.is_null() {
-            // SAFETY: not NULL, and the header asks for a place to write to.
-            unsafe { needed.write(json.len()) };
-        }
-        if buffer.is_null() {
-            return match capacity {
-                0 => Ok(()),
-                _ => Err(Error::Parameter("buffer is NULL but its capacity is not 0".into())),
-            };
-        }
-        if capacity < json.len() {
-            return Err(Error::Parameter(format!("the buffer holds {capacity} bytes; the JSON needs {}", json.len())));
-        }
-        // SAFETY: the header asks for capacity bytes, which are enough; the JSON is ours alone, so they cannot overlap.
-        unsafe { buffer.cast::<u8>().copy_from_nonoverlapping(json.as_ptr(), json.len()) };
+        // SAFETY: the header asks for a place to write to, an analysis, a string, and NULL or options.
+        let (out, analysis, format, options) = unsafe {
+            let out = pointer::result(out, "out")?;
+            (out, pointer::shared(analysis, "analysis")?, pointer::c_str(format, "format")?, options.as_ref())
+        };
+        let defaults = Options::default();
+        let options = options.unwrap_or(&defaults).only_for(Use::Result)?;
+        *out = Bytes::boxed(analysis.encode(pointer::utf8(format, "format")?, options)?);
         Ok(())
     })
 }
@@ -177,42 +113,38 @@ pub unsafe extern "C" fn covmap_analysis_free(analysis: *mut Analysis) {
     unsafe { free(analysis) }
 }
 
-/// # Safety
-/// `pipeline` and `options` are NULL or live handles; `out` is NULL or may be written.
-unsafe fn analyze(
-    pipeline: *const Pipeline,
-    options: *const Options,
-    out: *mut *mut Analysis,
-    read: impl FnOnce() -> Result<(Radiograph, Option<String>)>,
-) -> Status {
-    guard_status(|| {
-        // SAFETY: the caller's promise.
-        let (out, pipeline, options) = unsafe { (pointer::result(out, "out")?, pointer::shared(pipeline, "pipeline")?, options.as_ref()) };
-        let run = match options {
-            Some(o) => o.of_run(&pipeline.run)?,
-            None => pipeline.run.clone(),
-        };
-        let (radiograph, file) = read()?;
-        let inner = pipeline.inner.analyze_with(&radiograph, &run)?;
-        *out = Box::into_raw(Box::new(Analysis { inner, file }));
-        Ok(())
-    })
+impl Analysis {
+    fn encode(&self, format: &str, options: &Options) -> Result<Vec<u8>> {
+        let (radiograph, analysis) = (&self.radiograph, &self.inner);
+        let overlay = || render::analysis_overlay(radiograph, analysis, &options.overlay());
+        match format {
+            "json" => Ok(format!("{:#}", report::to_json(analysis, self.file.as_deref())).into_bytes()),
+            "html" => {
+                let mut page = HtmlOptions::default();
+                (page.file, page.overlay, page.terms) = (self.file.clone(), options.overlay(), self.terms.to_vec());
+                Ok(report::to_html(radiograph, analysis, &page)?.into_bytes())
+            }
+            "overlay" => Ok(overlay()?.into_raw_vec_and_offset().0),
+            "overlay.png" => render::encode_rgb(&overlay()?),
+            "infection.png" => render::encode_grey(analysis.infection.bytes()),
+            "lung.png" => match &analysis.lungs {
+                Some(lungs) => render::encode_grey(lungs.labels()),
+                None => render::encode_grey(&analysis.infection.bytes().mapv(|_| 0)),
+            },
+            _ => {
+                let object = format.strip_suffix(".dcm").and_then(|name| name.parse::<DicomObject>().ok());
+                let object = object.ok_or_else(|| {
+                    let known = "json, html, overlay, overlay.png, infection.png, lung.png, seg.dcm, sr.dcm, sc.dcm";
+                    Error::Parameter(format!("unknown format {format:?}; known: {known}"))
+                })?;
+                let mut dicom = DicomOptions::default();
+                (dicom.overlay, dicom.options) = (options.overlay(), self.choices.clone());
+                report::to_dicom(radiograph, analysis, object, &dicom)
+            }
+        }
+    }
 }
 
-/// The caller's pixels. What is wrong with the shape the core says.
-///
-/// # Safety
-/// `pixels` is NULL or points to `(height - 1) * stride + width` samples.
-unsafe fn image<'a, T>(pixels: *const T, width: usize, height: usize, stride: usize) -> Result<&'a [T]> {
-    let len = match (width, height) {
-        (0, _) | (_, 0) => Some(0),
-        _ => (height - 1).checked_mul(stride).and_then(|n| n.checked_add(width)),
-    };
-    let len = len.ok_or_else(|| Error::Parameter(format!("{height} rows with stride {stride} are more than memory can hold")))?;
-    // SAFETY: the caller's promise.
-    unsafe { pointer::slice(pixels, len, "pixels") }
-}
-
-fn rows(map: Option<&[u8]>) -> Result<*const u8> {
-    map.map(<[u8]>::as_ptr).ok_or_else(|| Error::Internal("a map with gaps between its rows".into()))
+fn rows<T>(map: Option<&[T]>) -> Result<*const T> {
+    map.map(<[T]>::as_ptr).ok_or_else(|| Error::Internal("a map with gaps between its rows".into()))
 }

@@ -4,8 +4,9 @@
 //! (`examples/c/analyze.c` is a whole program). Rules that hold everywhere:
 //!
 //! - A call that can fail returns a [`Status`]; [`covmap_last_error`] has the text. No panic reaches the caller.
-//! - What `covmap_X_new` or `covmap_analyze_*` hands out, `covmap_X_free` takes back; everything else is borrowed.
-//! - A pipeline may be used by many threads at once. Options belong to one thread at a time. Results do not change.
+//! - What a call puts in `*out`, and `covmap_options_new` returns, `covmap_X_free` takes back; everything else is borrowed.
+//! - A pipeline may be used by many threads at once. Options belong to one thread at a time. Results do not change, and
+//!   may be read by many threads at once.
 //! - Options are pairs of strings, so that new ones never change the ABI.
 //!
 //! # Safety
@@ -15,17 +16,26 @@
 // The header has this order; rustfmt would sort what no empty line parts.
 mod status;
 
+mod log;
+
 mod options;
 
 mod pipeline;
 
+mod analyze;
+
 mod analysis;
+
+mod bytes;
 
 mod pointer;
 #[cfg(test)]
 mod tests;
 
 pub use analysis::*;
+pub use analyze::*;
+pub use bytes::*;
+pub use log::*;
 pub use options::*;
 pub use pipeline::*;
 pub use status::*;

@@ -1,17 +1,31 @@
 //! A pipeline: loaded once, used many times.
 
-use covmap_core::RunOptions;
+use std::sync::Arc;
 
-use crate::options::Options;
+use covmap_core::{Fusion, Model, RunOptions};
+use serde_json::json;
+
+use crate::bytes::Bytes;
+use crate::options::{Options, Use};
 use crate::pointer;
 use crate::status::{Status, free, guard_status};
 
-/// Models, loaded and ready. Many threads may analyse with one pipeline at once.
+/// Models, loaded and ready. Many threads may analyse with one pipeline at once, and need no lock for it.
 #[derive(Debug)]
 pub struct Pipeline {
     pub(crate) inner: covmap_core::Pipeline,
+    pub(crate) fusion: Fusion,
+    /// Terms of use of the models, for pages.
+    pub(crate) terms: Arc<[String]>,
     /// What an analysis does where its own options do not say otherwise.
     pub(crate) run: RunOptions,
+}
+
+impl Pipeline {
+    /// What of the options decides a result, worded as `covmap analyze` does, so that both make the same DICOM objects.
+    pub(crate) fn choices(&self, run: &RunOptions) -> String {
+        format!("{} {}", self.fusion, run.views)
+    }
 }
 
 /// Loads the models. Options may be NULL: the bundled model, all defaults; they are not needed after this call. On failure
@@ -21,8 +35,36 @@ pub unsafe extern "C" fn covmap_pipeline_new(options: *const Options, out: *mut 
     guard_status(|| {
         // SAFETY: the header asks for a place to write to, and for NULL or options of covmap_options_new.
         let (out, options) = unsafe { (pointer::result(out, "out")?, options.as_ref()) };
-        let (pipeline, run) = options.cloned().unwrap_or_default().of_pipeline();
-        *out = Box::into_raw(Box::new(Pipeline { inner: covmap_core::Pipeline::new(&pipeline)?, run }));
+        let options = options.cloned().unwrap_or_default();
+        let fusion = options.only_for(Use::Pipeline)?.fusion();
+        let inner = covmap_core::Pipeline::of(options.models()?, fusion, options.threads())?;
+        for model in inner.models() {
+            log::info!("loaded {} ({})", model.spec().name, model.sha256());
+        }
+        let terms = inner.models().iter().filter_map(|m| m.spec().training.as_ref()).map(|t| t.license.clone()).collect();
+        *out = Box::into_raw(Box::new(Pipeline { inner, fusion, terms, run: options.over(&RunOptions::default()) }));
+        Ok(())
+    })
+}
+
+/// What results of this pipeline follow from, in JSON: covmap (the version), models (name and sha256 of each), fusion, views,
+/// operating_point, precision. Equal texts mean equal results. Free *out with covmap_bytes_free; on failure it is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn covmap_pipeline_describe(pipeline: *const Pipeline, out: *mut *mut Bytes) -> Status {
+    guard_status(|| {
+        // SAFETY: the header asks for a place to write to and a pipeline.
+        let (out, pipeline) = unsafe { (pointer::result(out, "out")?, pointer::shared(pipeline, "pipeline")?) };
+        let models: Vec<_> = pipeline.inner.models().iter().map(Model::identity).collect();
+        let run = &pipeline.run;
+        let description = json!({
+            "covmap": env!("CARGO_PKG_VERSION"),
+            "models": models,
+            "fusion": pipeline.fusion,
+            "views": run.views,
+            "operating_point": run.operating_point,
+            "precision": run.precision,
+        });
+        *out = Bytes::boxed(description.to_string().into_bytes());
         Ok(())
     })
 }

@@ -40,6 +40,22 @@ pub(crate) unsafe fn result<'a, T>(out: *mut *mut T, name: &str) -> Result<&'a m
     }
 }
 
+/// Writes the (rows, columns) of a map.
+///
+/// # Safety
+/// Both pointers are NULL or may be written.
+pub(crate) unsafe fn size(width: *mut usize, height: *mut usize, (rows, columns): (usize, usize)) -> Result<()> {
+    if width.is_null() || height.is_null() {
+        return Err(Error::Parameter("width or height is NULL".into()));
+    }
+    // SAFETY: not NULL, and the caller's promise.
+    unsafe {
+        width.write(columns);
+        height.write(rows);
+    }
+    Ok(())
+}
+
 /// # Safety
 /// `text` is NULL or a string that ends with a NUL and outlives `'a`.
 pub(crate) unsafe fn c_str<'a>(text: *const c_char, name: &str) -> Result<&'a CStr> {

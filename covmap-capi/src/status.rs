@@ -18,7 +18,7 @@ pub enum Status {
     Input = 2,
     /// This model file does not fit.
     Model = 3,
-    /// The caller's mistake: NULL, an unknown option, a buffer too small.
+    /// The caller's mistake: NULL, an unknown option, a buffer too short.
     Parameter = 4,
     /// A documented bound on sizes was exceeded.
     LimitsExceeded = 5,
@@ -55,8 +55,13 @@ pub extern "C" fn covmap_last_error() -> *const c_char {
     text.ok().flatten().unwrap_or(c"".as_ptr())
 }
 
+/// A text as C has it.
+pub(crate) fn text_of(text: &str) -> CString {
+    CString::new(text.replace('\0', " ")).unwrap_or_default()
+}
+
 fn set_last_error(text: Option<&str>) {
-    let text = text.map(|t| CString::new(t.replace('\0', " ")).unwrap_or_default());
+    let text = text.map(text_of);
     let _ = LAST_ERROR.try_with(|last| {
         if let Ok(mut last) = last.try_borrow_mut() {
             *last = text;

@@ -1,7 +1,7 @@
 //! What a C program can do wrong, and panics that must stay inside.
 
 use std::cell::Cell;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{null, null_mut};
 
 use covmap_core::{ErrorKind, Phantom, phantom::PhantomOptions};
@@ -31,8 +31,8 @@ fn panics_stay_inside() {
         assert!(!PANIC.get(), "{what} runs outside the guard");
         assert_eq!(last_error(), "internal error: a panic: asked for by a test", "{what}");
     };
-    let (mut pipeline, mut analysis) = (null_mut(), null_mut());
-    let (pipeline, analysis) = (&raw mut pipeline, &raw mut analysis);
+    let (mut pipeline, mut analysis, mut bytes) = (null_mut(), null_mut(), null_mut());
+    let (pipeline, analysis, bytes) = (&raw mut pipeline, &raw mut analysis, &raw mut bytes);
     // SAFETY: NULL is allowed everywhere, and both results may be written.
     unsafe {
         inside("options_new", &|| covmap_options_new().is_null());
@@ -45,7 +45,14 @@ fn panics_stay_inside() {
         inside("analysis_size", &|| covmap_analysis_size(null(), null_mut(), null_mut()) == Status::Internal);
         inside("analysis_infection", &|| covmap_analysis_infection(null()).is_null());
         inside("analysis_lungs", &|| covmap_analysis_lungs(null()).is_null());
-        inside("analysis_json", &|| covmap_analysis_json(null(), null_mut(), 0, null_mut()) == Status::Internal);
+        inside("analysis_probability", &|| covmap_analysis_probability(null(), null_mut(), null_mut()).is_null());
+        inside("analysis_encode", &|| covmap_analysis_encode(null(), null(), null(), bytes) == Status::Internal);
+        inside("analyze_files", &|| covmap_analyze_files(null(), null(), 0, null(), None, null_mut()) == Status::Internal);
+        inside("options_add_model", &|| covmap_options_add_model(null_mut(), null(), 0, null()) == Status::Internal);
+        inside("pipeline_describe", &|| covmap_pipeline_describe(null(), bytes) == Status::Internal);
+        inside("bytes_data", &|| covmap_bytes_data(null()).is_null());
+        inside("bytes_size", &|| covmap_bytes_size(null()) == 0);
+        inside("set_log", &|| covmap_set_log(None, null_mut(), null()) == Status::Internal);
         let options = covmap_options_new();
         PANIC.set(true);
         covmap_options_free(options);
@@ -96,8 +103,11 @@ fn options_are_checked_when_set() {
     };
     assert_eq!(set(c"views", c"flip"), (Status::Ok, ""));
     assert_eq!(set(c"views", c"twice"), (Status::Parameter, "unknown views \"twice\"; known: none, flip"));
-    assert_eq!(set(c"threads", c"0"), (Status::Parameter, "threads \"0\" is not a number from 1"));
+    assert_eq!(set(c"threads", c"0"), (Status::Parameter, "threads \"0\" is not a number from 1 to 4096"));
     assert_eq!(set(c"view", c"flip").0, Status::Parameter);
+    assert_eq!(set(c"window", c"5").1, "window \"5\" is not two numbers with a comma between");
+    assert_eq!(set(c"opacity", c"nan").0, Status::Parameter);
+    assert_eq!(set(c"photometric", c"RGB").0, Status::Parameter);
     assert_eq!(set(c"fusion", c"\xff"), (Status::Parameter, "value is not UTF-8"));
     assert_eq!(set(c"model", c"/nowhere.onnx"), (Status::Ok, ""));
     let mut pipeline = null_mut();
@@ -140,21 +150,234 @@ fn a_radiograph_is_analysed_in_every_form() {
         let odd = strided.as_ptr().byte_add(1);
         assert_eq!(covmap_analyze_u16(pipeline, odd, 1, 1, 1, null(), &raw mut other), Status::Parameter);
         assert_eq!(covmap_analyze_u16(pipeline, strided.as_ptr(), 300, 200, 305, options, &raw mut other), Status::Parameter);
-        assert!(last_error().starts_with("model, fusion and threads are options of covmap_pipeline_new"));
+        assert!(last_error() == "threads is no option of covmap_analyze_...");
         assert!(other.is_null());
         covmap_pipeline_free(pipeline);
         covmap_options_free(options);
 
         // Results outlive their pipeline.
-        let mut needed = 0;
-        assert_eq!(covmap_analysis_json(from_pixels, null_mut(), 0, &raw mut needed), Status::Ok);
-        let mut json = vec![1u8; needed];
-        assert_eq!(covmap_analysis_json(from_pixels, json.as_mut_ptr().cast(), needed - 1, &raw mut needed), Status::Parameter);
-        assert!(json.iter().all(|b| *b == 1));
-        assert_eq!(covmap_analysis_json(from_pixels, json.as_mut_ptr().cast(), needed, null_mut()), Status::Ok);
-        let json = CString::from_vec_with_nul(json).unwrap().into_string().unwrap();
-        assert_eq!(json, format!("{:#}", covmap_core::report::to_json(&(*from_pixels).inner, None)));
+        let json = encoded(from_pixels, c"json");
+        assert_eq!(json, format!("{:#}", covmap_core::report::to_json(&(*from_pixels).inner, None)).into_bytes());
         covmap_analysis_free(from_bytes);
         covmap_analysis_free(from_pixels);
     }
+}
+
+fn encoded(analysis: *const Analysis, format: &CStr) -> Vec<u8> {
+    let mut bytes = null_mut();
+    // SAFETY: a live analysis, and the bytes are freed once.
+    unsafe {
+        assert_eq!(covmap_analysis_encode(analysis, format.as_ptr(), null(), &raw mut bytes), Status::Ok, "{}", last_error());
+        let size = covmap_bytes_size(bytes);
+        let copy = std::slice::from_raw_parts(covmap_bytes_data(bytes), size + 1).to_vec();
+        covmap_bytes_free(bytes);
+        assert_eq!(copy.last(), Some(&0));
+        copy[..size].to_vec()
+    }
+}
+
+fn pipeline(set: &[(&CStr, &CStr)]) -> *mut Pipeline {
+    let options = covmap_options_new();
+    let mut pipeline = null_mut();
+    // SAFETY: live options, freed once.
+    unsafe {
+        for (key, value) in set {
+            assert_eq!(covmap_options_set(options, key.as_ptr(), value.as_ptr()), Status::Ok, "{}", last_error());
+        }
+        assert_eq!(covmap_pipeline_new(options, &raw mut pipeline), Status::Ok, "{}", last_error());
+        covmap_options_free(options);
+    }
+    pipeline
+}
+
+#[test]
+fn every_format_is_what_the_core_makes() {
+    let dicom = Phantom::new(&PhantomOptions::default()).unwrap().to_dicom().unwrap();
+    let pipeline = pipeline(&[(c"threads", c"1")]);
+    let mut analysis = null_mut();
+    // SAFETY: live handles and a buffer of its size; each handle freed once.
+    unsafe {
+        assert_eq!(covmap_analyze_bytes(pipeline, dicom.as_ptr(), dicom.len(), null(), &raw mut analysis), Status::Ok);
+        let Analysis { inner, radiograph, choices, .. } = &*analysis;
+        for (format, object) in [
+            (c"seg.dcm", covmap_core::report::DicomObject::Segmentation),
+            (c"sr.dcm", covmap_core::report::DicomObject::StructuredReport),
+            (c"sc.dcm", covmap_core::report::DicomObject::SecondaryCapture),
+        ] {
+            let mut options = covmap_core::report::DicomOptions::default();
+            options.options = choices.clone();
+            assert_eq!(encoded(analysis, format), covmap_core::report::to_dicom(radiograph, inner, object, &options).unwrap());
+        }
+        assert_eq!(choices, "mean none");
+        assert_eq!(encoded(analysis, c"overlay").len(), 3 * inner.width * inner.height);
+        for picture in [c"overlay.png", c"infection.png", c"lung.png"] {
+            assert!(encoded(analysis, picture).starts_with(b"\x89PNG"));
+        }
+        assert!(String::from_utf8(encoded(analysis, c"html")).unwrap().contains(&*html_escaped((*analysis).terms.first().unwrap())));
+        let mut bytes = null_mut();
+        assert_eq!(covmap_analysis_encode(analysis, c"bmp".as_ptr(), null(), &raw mut bytes), Status::Parameter);
+        assert!(bytes.is_null() && last_error().starts_with("unknown format \"bmp\""));
+        let (mut width, mut height) = (0, 0);
+        let map = covmap_analysis_probability(analysis, &raw mut width, &raw mut height);
+        let probability = inner.infection.probability().map();
+        assert_eq!((height, width), probability.dim());
+        assert_eq!(std::slice::from_raw_parts(map, width * height), probability.as_slice().unwrap());
+        covmap_analysis_free(analysis);
+        covmap_pipeline_free(pipeline);
+    }
+}
+
+fn html_escaped(text: &str) -> String {
+    text.split(['&', '<', '>', '"', '\'']).next().unwrap_or_default().to_owned()
+}
+
+struct Seen {
+    outcomes: Vec<(usize, Status, String)>,
+    stop_after: usize,
+}
+
+unsafe extern "C" fn see(user: *mut c_void, index: usize, status: Status, error: *const c_char, analysis: *mut Analysis) -> c_int {
+    // SAFETY: the test's own data, a string, and an analysis that is ours.
+    unsafe {
+        let seen = &mut *user.cast::<Seen>();
+        assert_eq!(status == Status::Ok, !analysis.is_null());
+        seen.outcomes.push((index, status, CStr::from_ptr(error).to_str().unwrap().to_owned()));
+        covmap_analysis_free(analysis);
+        c_int::from(seen.outcomes.len() == seen.stop_after)
+    }
+}
+
+#[test]
+fn a_batch_goes_on_after_a_failure_and_ends_where_the_callback_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = folder.path().join("good.png");
+    std::fs::write(&good, Phantom::new(&PhantomOptions::default()).unwrap().to_png().unwrap()).unwrap();
+    let good = CString::new(good.to_str().unwrap()).unwrap();
+    let paths = [good.as_ptr(), c"/nowhere.png".as_ptr(), good.as_ptr(), good.as_ptr()];
+    let pipeline = pipeline(&[(c"threads", c"2")]);
+    let run = |stop_after| {
+        let mut seen = Seen { outcomes: Vec::new(), stop_after };
+        // SAFETY: four strings, and a callback that knows its data.
+        let status = unsafe { covmap_analyze_files(pipeline, paths.as_ptr(), 4, null(), Some(see), (&raw mut seen).cast()) };
+        (status, seen.outcomes)
+    };
+    let (status, outcomes) = run(0);
+    assert_eq!(status, Status::Ok);
+    assert_eq!(
+        outcomes.iter().map(|o| (o.0, o.1)).collect::<Vec<_>>(),
+        [(0, Status::Ok), (1, Status::Io), (2, Status::Ok), (3, Status::Ok)]
+    );
+    assert!(outcomes[1].2.contains("/nowhere.png") && outcomes[0].2.is_empty());
+    let (status, outcomes) = run(2);
+    assert_eq!((status, outcomes.len()), (Status::Cancelled, 2));
+    // SAFETY: a live pipeline, freed once.
+    unsafe { covmap_pipeline_free(pipeline) };
+}
+
+#[test]
+fn options_reach_what_they_are_for() {
+    let pipeline = pipeline(&[(c"threads", c"1"), (c"views", c"flip")]);
+    let bright: Vec<u16> = (0..200 * 200).map(|i| (i % 200) as u16).collect();
+    let dark: Vec<u16> = bright.iter().map(|v| 4095 - v * 20).collect();
+    let analyse = |pixels: &[u16], set: &[(&CStr, &CStr)]| {
+        let options = covmap_options_new();
+        let mut analysis = null_mut();
+        // SAFETY: live handles and 200 x 200 pixels.
+        unsafe {
+            for (key, value) in set {
+                assert_eq!(covmap_options_set(options, key.as_ptr(), value.as_ptr()), Status::Ok, "{}", last_error());
+            }
+            let status = covmap_analyze_u16(pipeline, pixels.as_ptr(), 200, 200, 200, options, &raw mut analysis);
+            covmap_options_free(options);
+            (status, analysis)
+        }
+    };
+    let (_, plain) = analyse(&bright, &[(c"window", c"0,204.75"), (c"spacing_mm", c"0.5,0.5")]);
+    let (_, inverted) = analyse(&dark, &[(c"window", c"0,4095"), (c"photometric", c"MONOCHROME1")]);
+    // SAFETY: two live analyses, freed once.
+    unsafe {
+        assert_eq!((*plain).radiograph.pixels(), (*inverted).radiograph.pixels());
+        assert_eq!(((*plain).inner.spacing_mm, (*plain).choices.as_str()), (Some([0.5, 0.5]), "mean flip"));
+        covmap_analysis_free(plain);
+        covmap_analysis_free(inverted);
+    }
+    let (status, none) = analyse(&bright, &[(c"timeout_ms", c"0")]);
+    assert!(status == Status::Cancelled && none.is_null());
+    let mut description = null_mut();
+    // SAFETY: live handles, freed once.
+    unsafe {
+        assert_eq!(covmap_pipeline_describe(pipeline, &raw mut description), Status::Ok);
+        let text = CStr::from_ptr(covmap_bytes_data(description).cast()).to_str().unwrap();
+        let text: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert_eq!((&text["views"], &text["models"][0]["sha256"]), (&"flip".into(), &(*pipeline).inner.models()[0].sha256().into()));
+        covmap_bytes_free(description);
+        covmap_pipeline_free(pipeline);
+    }
+}
+
+#[test]
+fn a_model_comes_from_memory() {
+    let file = std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../covmap-core/model/covmap.onnx")).unwrap();
+    let options = covmap_options_new();
+    let mut pipeline = null_mut();
+    // SAFETY: live options and a buffer of its size.
+    unsafe {
+        assert_eq!(covmap_options_add_model(options, file.as_ptr(), file.len(), c"no JSON".as_ptr()), Status::Model);
+        assert_eq!(covmap_options_add_model(options, file.as_ptr(), file.len(), null()), Status::Ok);
+        assert_eq!(covmap_pipeline_new(options, &raw mut pipeline), Status::Ok, "{}", last_error());
+        let bundled = covmap_core::Model::bundled(&covmap_core::ModelOptions::default()).unwrap();
+        assert_eq!((*pipeline).inner.models()[0].sha256(), bundled.sha256());
+        assert_eq!(covmap_options_add_model(options, file.as_ptr(), 100, null()), Status::Ok);
+        covmap_pipeline_free(pipeline);
+        assert_eq!(covmap_pipeline_new(options, &raw mut pipeline), Status::Model);
+        covmap_options_free(options);
+    }
+}
+
+unsafe extern "C" fn keep(user: *mut c_void, level: *const c_char, message: *const c_char) {
+    // SAFETY: the test's own data and two strings.
+    let (kept, level, message) = unsafe {
+        (&*user.cast::<std::sync::Mutex<Vec<String>>>(), CStr::from_ptr(level).to_str().unwrap(), CStr::from_ptr(message).to_str().unwrap())
+    };
+    kept.lock().unwrap().push(format!("{level} {message}"));
+}
+
+#[test]
+fn the_log_tells_what_was_loaded() {
+    let kept = std::sync::Mutex::new(Vec::<String>::new());
+    let user = (&raw const kept).cast_mut().cast();
+    // SAFETY: the data outlives the callback, which is taken away below.
+    unsafe {
+        assert_eq!(covmap_set_log(Some(keep), user, c"loud".as_ptr()), Status::Parameter);
+        assert_eq!(covmap_set_log(Some(keep), user, c"info".as_ptr()), Status::Ok);
+        covmap_pipeline_free(pipeline(&[(c"threads", c"1")]));
+        assert_eq!(covmap_set_log(None, null_mut(), null()), Status::Ok);
+    }
+    assert!(kept.into_inner().unwrap().iter().any(|line| line.starts_with("info loaded ")));
+}
+
+/// What the interface and reading the pixels cost together, without the network: the run ends at its first check.
+#[test]
+fn the_interface_costs_less_than_a_fifth_of_a_millisecond() {
+    let pixels = vec![1000u16; 512 * 512];
+    let pipeline = pipeline(&[(c"threads", c"1")]);
+    let options = covmap_options_new();
+    let mut analysis = null_mut();
+    // SAFETY: live handles and a buffer of its size.
+    let best = unsafe {
+        assert_eq!(covmap_options_set(options, c"timeout_ms".as_ptr(), c"0".as_ptr()), Status::Ok);
+        let once = |_| {
+            let start = std::time::Instant::now();
+            let status = covmap_analyze_u16(pipeline, pixels.as_ptr(), 512, 512, 512, options, &raw mut analysis);
+            let took = start.elapsed();
+            assert_eq!(status, Status::Cancelled);
+            took
+        };
+        let best = (0..50).map(once).min().unwrap();
+        covmap_options_free(options);
+        covmap_pipeline_free(pipeline);
+        best
+    };
+    println!("{best:?} beside the analysis of 512 x 512 pixels");
+    assert!(best.as_micros() <= 200, "{best:?}");
 }
