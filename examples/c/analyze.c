@@ -1,22 +1,18 @@
 /*
  * Analyses one radiograph: prints the result as JSON and, if asked, writes the infection map as a PGM picture.
  *
- *   cc -std=c11 analyze.c -lcovmap -o analyze
+ *   cc -std=c11 analyze.c $(pkg-config --cflags --libs covmap) -o analyze
  *   ./analyze chest.dcm map.pgm
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "covmap.h"
 
 static int print_json(const covmap_analysis *analysis) {
-    size_t size = 0;
-    if (covmap_analysis_json(analysis, NULL, 0, &size) != COVMAP_STATUS_OK) {
-        return 0;
-    }
-    char *json = malloc(size);
-    int done = json && covmap_analysis_json(analysis, json, size, NULL) == COVMAP_STATUS_OK && puts(json) >= 0;
-    free(json);
+    covmap_bytes *json = NULL;
+    int done = covmap_analysis_encode(analysis, "json", NULL, &json) == COVMAP_STATUS_OK &&
+               puts((const char *)covmap_bytes_data(json)) >= 0;
+    covmap_bytes_free(json);
     return done;
 }
 

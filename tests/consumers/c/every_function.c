@@ -27,20 +27,37 @@ static unsigned char *read_file(const char *path, size_t *size) {
     return bytes;
 }
 
-static char *json_of(const covmap_analysis *analysis) {
-    size_t size = 0;
-    OK(covmap_analysis_json(analysis, NULL, 0, &size));
-    char *json = malloc(size);
-    CHECK(json);
-    CHECK(covmap_analysis_json(analysis, json, size - 1, &size) == COVMAP_STATUS_PARAMETER);
-    CHECK(strlen(covmap_last_error()) > 0);
-    OK(covmap_analysis_json(analysis, json, size, NULL));
-    CHECK(strlen(json) == size - 1);
-    return json;
+static char *encoded(const covmap_analysis *analysis, const char *format, const covmap_options *options, size_t *size) {
+    covmap_bytes *bytes = NULL;
+    OK(covmap_analysis_encode(analysis, format, options, &bytes));
+    *size = covmap_bytes_size(bytes);
+    char *copy = malloc(*size + 1);
+    CHECK(copy && covmap_bytes_data(bytes)[*size] == 0);
+    memcpy(copy, covmap_bytes_data(bytes), *size + 1);
+    covmap_bytes_free(bytes);
+    return copy;
+}
+
+struct seen {
+    size_t outcomes, failures, stop_after;
+};
+
+static int see(void *user, size_t index, covmap_status status, const char *error, covmap_analysis *analysis) {
+    struct seen *seen = user;
+    CHECK(index == seen->outcomes);
+    CHECK((status == COVMAP_STATUS_OK) == (analysis != NULL) && (status == COVMAP_STATUS_OK) == (error[0] == 0));
+    seen->failures += status != COVMAP_STATUS_OK;
+    covmap_analysis_free(analysis);
+    return ++seen->outcomes == seen->stop_after;
+}
+
+static void count_message(void *user, const char *level, const char *message) {
+    CHECK(strlen(level) > 0 && strlen(message) > 0);
+    ++*(size_t *)user;
 }
 
 int main(int argc, char **argv) {
-    CHECK(argc == 2);
+    CHECK(argc == 2); /* a DICOM file */
 
     char version[32];
     snprintf(version, sizeof version, "%d.%d.%d", COVMAP_VERSION_MAJOR, COVMAP_VERSION_MINOR, COVMAP_VERSION_PATCH);
@@ -52,10 +69,19 @@ int main(int argc, char **argv) {
     CHECK(strstr(covmap_last_error(), "colour"));
     OK(covmap_options_set(options, "threads", "1"));
     OK(covmap_options_set(options, "fusion", "mean"));
+    size_t messages = 0;
+    OK(covmap_set_log(count_message, &messages, "info"));
     covmap_pipeline *pipeline = NULL;
     OK(covmap_pipeline_new(options, &pipeline));
     CHECK(strcmp(covmap_last_error(), "") == 0);
     covmap_options_free(options);
+    OK(covmap_set_log(NULL, NULL, NULL));
+    CHECK(messages > 0);
+
+    covmap_bytes *description = NULL;
+    OK(covmap_pipeline_describe(pipeline, &description));
+    CHECK(strstr((const char *)covmap_bytes_data(description), "\"sha256\""));
+    covmap_bytes_free(description);
 
     covmap_analysis *file = NULL, *bytes = NULL, *eight = NULL, *sixteen = NULL, *none = NULL;
     OK(covmap_analyze_file(pipeline, argv[1], NULL, &file));
@@ -69,6 +95,9 @@ int main(int argc, char **argv) {
     OK(covmap_analyze_bytes(pipeline, content, size, NULL, &bytes));
     CHECK(memcmp(covmap_analysis_infection(file), covmap_analysis_infection(bytes), width * height) == 0);
     CHECK(memcmp(covmap_analysis_lungs(file), covmap_analysis_lungs(bytes), width * height) == 0);
+    size_t columns = 0, rows = 0;
+    const float *probability = covmap_analysis_probability(file, &columns, &rows);
+    CHECK(probability && columns > 0 && rows > 0 && probability[columns * rows - 1] >= 0 && probability[0] <= 1);
     CHECK(covmap_analyze_bytes(pipeline, content, 10, NULL, &none) == COVMAP_STATUS_INPUT && !none);
     CHECK(covmap_analyze_file(pipeline, "/nowhere.png", NULL, &none) == COVMAP_STATUS_IO && !none);
     free(content);
@@ -89,12 +118,40 @@ int main(int argc, char **argv) {
     CHECK(memcmp(covmap_analysis_infection(eight), covmap_analysis_infection(sixteen), SIDE * SIDE) == 0);
     CHECK(covmap_analyze_u8(pipeline, NULL, SIDE, SIDE, STRIDE, options, &none) == COVMAP_STATUS_PARAMETER && !none);
     covmap_options_free(options);
+
+    const char *paths[] = {argv[1], "/nowhere.png", argv[1]};
+    struct seen all = {0, 0, 0}, one = {0, 0, 1};
+    OK(covmap_analyze_files(pipeline, paths, 3, NULL, see, &all));
+    CHECK(all.outcomes == 3 && all.failures == 1);
+    CHECK(covmap_analyze_files(pipeline, paths, 3, NULL, see, &one) == COVMAP_STATUS_CANCELLED && one.outcomes == 1);
+
+    /* A model that is none. */
+    options = covmap_options_new();
+    OK(covmap_options_add_model(options, grey8, 100, NULL));
+    covmap_pipeline *broken = NULL;
+    CHECK(covmap_pipeline_new(options, &broken) == COVMAP_STATUS_MODEL && !broken);
+    covmap_options_free(options);
     covmap_pipeline_free(pipeline);
 
-    char *json = json_of(file);
+    char *json = encoded(file, "json", NULL, &size);
     const char *slash = strrchr(argv[1], '/');
     CHECK(strstr(json, "\"schema\": \"covmap/1\"") && strstr(json, slash ? slash + 1 : argv[1]));
     free(json);
+    options = covmap_options_new();
+    OK(covmap_options_set(options, "opacity", "1"));
+    OK(covmap_options_set(options, "colormap", "cividis"));
+    char *overlay = encoded(file, "overlay", options, &size);
+    CHECK(size == width * height * 3);
+    free(overlay);
+    covmap_options_free(options);
+    const char *dicom[] = {"seg.dcm", "sr.dcm", "sc.dcm"};
+    for (size_t i = 0; i < 3; i++) {
+        char *object = encoded(file, dicom[i], NULL, &size);
+        CHECK(size > 132 && memcmp(object + 128, "DICM", 4) == 0);
+        free(object);
+    }
+    covmap_bytes *no_bytes = NULL;
+    CHECK(covmap_analysis_encode(eight, "seg.dcm", NULL, &no_bytes) == COVMAP_STATUS_INPUT && !no_bytes);
     covmap_analysis_free(file);
     covmap_analysis_free(bytes);
     covmap_analysis_free(eight);

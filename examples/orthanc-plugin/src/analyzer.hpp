@@ -1,0 +1,36 @@
+// One instance: analysed, its results stored in its study, and a record of that kept with it.
+#pragma once
+
+#include <covmap.hpp>
+
+#include "orthanc.hpp"
+#include "settings.hpp"
+
+/// What came of an instance.
+enum class Verdict { analyzed, known, ignored, failed };
+
+class Analyzer {
+public:
+    explicit Analyzer(const Settings &settings);
+
+    /// Analyses an instance unless its record says that this was done with the same models and options. Safe to repeat: a
+    /// second run makes the same objects, which Orthanc already has. What is wrong with the image ends up in the record;
+    /// what is wrong with the server is thrown.
+    Verdict analyze(const std::string &instance, bool force) const;
+
+    /// The record of an instance by this pipeline: "status" is "analyzed", "ignored" or "failed".
+    std::optional<orthanc::Json> record_of(const std::string &instance) const;
+    /// The result as JSON, as it was stored.
+    std::optional<std::string> json_of(const std::string &instance) const;
+    /// What results follow from: library, models, options.
+    const orthanc::Json &identity() const { return identity_; }
+
+private:
+    void keep(const std::string &instance, orthanc::Json record) const;
+    orthanc::Json store(const std::string &instance, const covmap::Analysis &analysis) const;
+    std::string place(const std::string &instance, const char *kind) const;
+
+    const Settings &settings_;
+    covmap::Pipeline pipeline_;
+    orthanc::Json identity_;
+};

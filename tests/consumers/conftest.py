@@ -1,0 +1,56 @@
+"""The installed tree, and the compilers that build against it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+RELEASE = TOP / "target/release"
+STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-g", "-O1", "-pthread"]
+
+
+def run(*command, fails=False, **kwargs):
+    done = subprocess.run([str(c) for c in command], text=True, capture_output=True, timeout=300, **kwargs)
+    assert (done.returncode != 0) == fails, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+class Installed:
+    """What covmap-capi/install put under one folder."""
+
+    def __init__(self, folder):
+        self.prefix, self.lib = folder / "inst", folder / "inst/lib"
+        self.folder = folder
+        self.said = run(TOP / "covmap-capi/install", "--prefix", self.prefix).stdout
+        self.environment = os.environ | {"PKG_CONFIG_PATH": str(self.lib / "pkgconfig"), "CMAKE_PREFIX_PATH": str(self.prefix)}
+
+    def flags(self, *which):
+        return run("pkg-config", *which, "covmap", env=self.environment).stdout.split()
+
+    def compile(self, compiler, source, static=False, extra=()):
+        """The program, built from a path in the repository with a C or C++ compiler, against either library."""
+        standard = "-std=c++17" if "++" in compiler else "-std=c11"
+        kind = "-".join([compiler, "static" if static else "dynamic", *(e.strip("-").replace("=", "-") for e in extra)])
+        program = self.folder / f"{Path(source).stem}-{kind}"
+        if static:
+            libraries = [f for f in self.flags("--libs", "--static") if f != "-lcovmap"]
+            libraries = [self.lib / "libcovmap.a", *libraries]
+        else:
+            libraries = [*self.flags("--libs"), f"-Wl,-rpath,{self.lib}"]
+        posix = "-D_POSIX_C_SOURCE=200809L"
+        run(compiler, standard, posix, *STRICT, *extra, *self.flags("--cflags"), TOP / source, "-o", program, *libraries, "-ldl")
+        return program
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    return Installed(tmp_path_factory.mktemp("installed"))
+
+
+@pytest.fixture(scope="session")
+def dicom(tmp_path_factory):
+    path = tmp_path_factory.mktemp("phantom") / "chest.dcm"
+    run(RELEASE / "covmap", "phantom", "--out", path, "--dicom")
+    return path

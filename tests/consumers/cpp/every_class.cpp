@@ -1,0 +1,102 @@
+// Uses all of covmap.hpp on the DICOM file given; the exit status is 0 if all of it does what the header says.
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+
+#include "covmap.hpp"
+
+#define CHECK(condition)                                                          \
+    do {                                                                          \
+        if (!(condition)) {                                                       \
+            std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);  \
+            std::exit(1);                                                         \
+        }                                                                         \
+    } while (0)
+
+static_assert(!std::is_copy_constructible_v<covmap::Analysis> && std::is_nothrow_move_constructible_v<covmap::Analysis>);
+static_assert(!std::is_copy_constructible_v<covmap::Pipeline> && std::is_nothrow_move_constructible_v<covmap::Pipeline>);
+static_assert(std::is_same_v<decltype(&covmap_pipeline_free), void (*)(covmap_pipeline *)>);
+
+template <typename F>
+covmap_status fails(F &&call) {
+    try {
+        call();
+    } catch (const covmap::Error &error) {
+        CHECK(error.what()[0] != 0);
+        return error.status();
+    }
+    return COVMAP_STATUS_OK;
+}
+
+int main(int argc, char **argv) {
+    CHECK(argc == 2);
+    CHECK(covmap::version().substr(0, 2) == std::to_string(COVMAP_VERSION_MAJOR) + ".");
+    CHECK(fails([] { covmap::Options().set("colour", "red"); }) == COVMAP_STATUS_PARAMETER);
+
+    std::vector<std::string> messages;
+    std::mutex lock;
+    auto receive = [&](std::string_view level, std::string_view message) {
+        std::lock_guard<std::mutex> guard(lock);
+        messages.push_back(std::string(level) + std::string(message));
+        throw 1; // stays inside
+    };
+    std::optional<covmap::Log> log(std::in_place, "info", receive);
+    covmap::Pipeline pipeline(covmap::Options().set("threads", "1"));
+    log.reset();
+    CHECK(!messages.empty() && pipeline.describe().find("sha256") != std::string::npos);
+
+    const covmap::Analysis file = pipeline.analyze_file(argv[1]);
+    std::ifstream stream(argv[1], std::ios::binary);
+    const std::vector<std::uint8_t> content{std::istreambuf_iterator<char>(stream), {}};
+    covmap::Analysis bytes = pipeline.analyze_bytes(content, covmap::Options().set("frame", "0"));
+    covmap::Analysis moved = std::move(bytes);
+    CHECK(moved.width() == file.width() && moved.infection().at(5, 7) == file.infection().row(7)[5]);
+    CHECK(file.lungs().has_value() && file.probability().width > 0);
+    std::size_t infected = 0;
+    for (std::size_t y = 0; y < file.height(); y++) {
+        for (std::uint8_t value : file.infection().row(y)) {
+            infected += value >= 128;
+        }
+    }
+    CHECK(file.encode("json").text().find("\"area_px\": " + std::to_string(infected)) != std::string_view::npos);
+    CHECK(file.encode("overlay", covmap::Options().set("opacity", "1")).size() == file.width() * file.height() * 3);
+    CHECK(fails([&] { file.encode("bmp"); }) == COVMAP_STATUS_PARAMETER);
+    CHECK(fails([&] { pipeline.analyze_file("/nowhere.png"); }) == COVMAP_STATUS_IO);
+
+    std::array<std::uint8_t, 100 * 110> eight{};
+    std::vector<std::uint16_t> sixteen(100 * 100);
+    const covmap::Options inverted = std::move(covmap::Options().set("photometric", "MONOCHROME1"));
+    CHECK(pipeline.analyze(covmap::Plane<std::uint8_t>(eight.data(), 100, 100, 110), inverted).width() == 100);
+    CHECK(pipeline.analyze(covmap::Plane<std::uint16_t>(sixteen.data(), 100, 100)).height() == 100);
+
+    std::vector<covmap::Analysis> kept;
+    std::size_t failed = 0;
+    const std::vector<std::string> paths{argv[1], "/nowhere.png", argv[1]};
+    CHECK(pipeline.analyze_files(paths, [&](covmap::Outcome outcome) {
+        outcome.analysis ? kept.push_back(std::move(*outcome.analysis)) : void(failed++);
+        return true;
+    }));
+    CHECK(kept.size() == 2 && failed == 1);
+    CHECK(!pipeline.analyze_files(paths, [](covmap::Outcome) { return false; }));
+    bool caught = false;
+    try {
+        pipeline.analyze_files(paths, [](covmap::Outcome) -> bool { throw std::out_of_range("mine"); });
+    } catch (const std::out_of_range &) {
+        caught = true;
+    }
+    CHECK(caught);
+
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; i++) {
+        threads.emplace_back([&] { CHECK(pipeline.analyze_file(argv[1]).encode("json").text() == file.encode("json").text()); });
+    }
+    for (std::thread &thread : threads) {
+        thread.join();
+    }
+    return 0;
+}
