@@ -15,7 +15,7 @@ class Service {
 public:
     enum class Accepted { queued, known, full };
 
-    explicit Service(const Settings &settings) : settings_(settings), analyzer_(settings) {}
+    explicit Service(const Settings &settings) : settings_(settings), analyzer_(settings_) {}
     ~Service() { stop(); }
 
     /// Starts the threads, and the scan for what an earlier run left unfinished.

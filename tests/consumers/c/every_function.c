@@ -57,7 +57,7 @@ static void count_message(void *user, const char *level, const char *message) {
 }
 
 int main(int argc, char **argv) {
-    CHECK(argc == 2); /* a DICOM file */
+    CHECK(argc == 2 || argc == 3); /* a DICOM file, and a small model for tools that are slow */
 
     char version[32];
     snprintf(version, sizeof version, "%d.%d.%d", COVMAP_VERSION_MAJOR, COVMAP_VERSION_MINOR, COVMAP_VERSION_PATCH);
@@ -69,6 +69,9 @@ int main(int argc, char **argv) {
     CHECK(strstr(covmap_last_error(), "colour"));
     OK(covmap_options_set(options, "threads", "1"));
     OK(covmap_options_set(options, "fusion", "mean"));
+    if (argc == 3) {
+        OK(covmap_options_set(options, "model", argv[2]));
+    }
     size_t messages = 0;
     OK(covmap_set_log(count_message, &messages, "info"));
     covmap_pipeline *pipeline = NULL;
@@ -94,7 +97,11 @@ int main(int argc, char **argv) {
     unsigned char *content = read_file(argv[1], &size);
     OK(covmap_analyze_bytes(pipeline, content, size, NULL, &bytes));
     CHECK(memcmp(covmap_analysis_infection(file), covmap_analysis_infection(bytes), width * height) == 0);
-    CHECK(memcmp(covmap_analysis_lungs(file), covmap_analysis_lungs(bytes), width * height) == 0);
+    if (argc == 2) {
+        CHECK(memcmp(covmap_analysis_lungs(file), covmap_analysis_lungs(bytes), width * height) == 0);
+    } else {
+        CHECK(covmap_analysis_lungs(file) == NULL && covmap_last_error()[0] == 0);
+    }
     size_t columns = 0, rows = 0;
     const float *probability = covmap_analysis_probability(file, &columns, &rows);
     CHECK(probability && columns > 0 && rows > 0 && probability[columns * rows - 1] >= 0 && probability[0] <= 1);

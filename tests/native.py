@@ -1,12 +1,10 @@
-"""The installed tree, and the compilers that build against it."""
+"""The installed tree, and programs built against it."""
 
 import os
 import subprocess
 from pathlib import Path
 
-import pytest
-
-TOP = Path(__file__).resolve().parents[2]
+TOP = Path(__file__).resolve().parents[1]
 RELEASE = TOP / "target/release"
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-g", "-O1", "-pthread"]
 
@@ -42,15 +40,3 @@ class Installed:
         posix = "-D_POSIX_C_SOURCE=200809L"
         run(compiler, standard, posix, *STRICT, *extra, *self.flags("--cflags"), TOP / source, "-o", program, *libraries, "-ldl")
         return program
-
-
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory):
-    return Installed(tmp_path_factory.mktemp("installed"))
-
-
-@pytest.fixture(scope="session")
-def dicom(tmp_path_factory):
-    path = tmp_path_factory.mktemp("phantom") / "chest.dcm"
-    run(RELEASE / "covmap", "phantom", "--out", path, "--dicom")
-    return path
