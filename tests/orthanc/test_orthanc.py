@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ import pydicom
 import pytest
 from native import RELEASE, run
 from PIL import Image
-from server import Refused, analyzed_once, free_port, until
+from server import Refused, analyzed_once, free_port, listening, until
 
 
 def refused(call):
@@ -48,7 +47,7 @@ def test_a_study_comes_back_with_its_results(orthanc, radiographs, tmp_path):
 
     metrics = server.request("GET", "/tools/metrics-prometheus")[1].decode()
     assert "covmap_analyzed_total 1 " in metrics and "covmap_waiting 0 " in metrics
-    assert "covmap-button" in server.request("GET", "/app/explorer.js")[1].decode()
+    assert "covmap-button" in server.request("GET", "/plugins/explorer.js")[1].decode()
 
     # Asking again changes nothing; forcing makes the same objects.
     assert server.post("/covmap/analyze", {"Resources": [instance]})["queued"] == 1
@@ -88,7 +87,7 @@ def test_twenty_studies_by_c_store_at_once_and_retrieval_by_another_node(orthanc
     archive.mkdir()
     node = subprocess.Popen(["storescp", "-aet", "ARCHIVE", "-od", archive, str(port)])
     try:
-        until(lambda: socket.create_connection(("127.0.0.1", port)).close() is None)
+        until(lambda: listening(port))
         study = pydicom.dcmread(files[7]).StudyInstanceUID
         move = ["movescu", "-S", "-aec", "ORTHANC", "-aet", "THIRD", "-aem", "ARCHIVE", "-k", "QueryRetrieveLevel=STUDY"]
         run(*move, "-k", f"StudyInstanceUID={study}", "127.0.0.1", server.dicom)

@@ -79,9 +79,10 @@ std::optional<std::vector<std::string>> instances_of(const std::string &resource
         return std::vector<std::string>{resource};
     }
     for (const char *level : {"/series/", "/studies/"}) {
-        if (const auto children = orthanc::get_json(level + resource + "/instances")) {
+        // Of an unknown resource, Orthanc lists no children instead of refusing.
+        if (orthanc::get(level + resource)) {
             std::vector<std::string> instances;
-            for (const Json &child : *children) {
+            for (const Json &child : orthanc::get_json(level + resource + "/instances").value_or(Json::array())) {
                 instances.push_back(child.value("ID", ""));
             }
             return instances;

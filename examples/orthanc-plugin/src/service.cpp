@@ -9,7 +9,7 @@ using orthanc::Json;
 
 namespace {
 
-constexpr auto RETRY = std::chrono::seconds(30);
+constexpr auto RETRY = std::chrono::seconds(10);
 constexpr std::size_t PAGE = 100;
 
 /// As Orthanc writes times, which sort as texts do.
