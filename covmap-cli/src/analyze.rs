@@ -46,7 +46,7 @@ pub(crate) fn run(a: &Analyze) -> Result<u8> {
         if strict {
             analysis.quality.require_good()?;
         }
-        let json = results_of.write(&radiograph, &analysis, &input)?;
+        let json = results_of.write(&radiograph, &analysis, input.name().as_deref(), &input.stem)?;
         Ok(Finished { json, sha256: analysis.input_sha256, milliseconds: start.elapsed().as_millis() })
     });
     for (input, result) in todo.iter().zip(results) {

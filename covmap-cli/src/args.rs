@@ -110,7 +110,7 @@ impl Analyze {
             overlay,
             legend: self.legend,
             dicom,
-            options: format!("{} {}", p.fusion, p.views),
+            options: Results::options_of(p.fusion, p.views),
             html: self.html,
             identifiers: self.with_identifiers,
             thumbnail: self.html,

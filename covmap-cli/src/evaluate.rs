@@ -39,7 +39,7 @@ pub(crate) fn run(a: &Evaluate) -> Result<u8> {
         };
         if let Some(out) = &out {
             let input = Input { path: row.image(&data)?, stem: out.join(&row.id) };
-            Results::default().write(&radiograph, &analysis, &input)?;
+            Results::default().write(&radiograph, &analysis, input.name().as_deref(), &input.stem)?;
         }
         Case::new(&row, &data, &analysis)
     });

@@ -1,5 +1,6 @@
 //! Inputs and where their results go.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,13 @@ const ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "tif", "tiff", "dcm", "dicom"]
 pub(crate) struct Input {
     pub(crate) path: PathBuf,
     pub(crate) stem: PathBuf,
+}
+
+impl Input {
+    /// The file's name, as results show it.
+    pub(crate) fn name(&self) -> Option<Cow<'_, str>> {
+        self.path.file_name().map(|n| n.to_string_lossy())
+    }
 }
 
 /// Lists the files of `inputs` in a stable order. Folders give what looks like an image; files are taken as named, so

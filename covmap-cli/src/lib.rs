@@ -26,6 +26,8 @@ use covmap_core::{Error, ErrorKind};
 
 use args::{Arguments, Command};
 
+pub use results::Results;
+
 /// All inputs were analysed.
 pub const OK: u8 = 0;
 /// Some inputs failed.

@@ -5,10 +5,9 @@ use std::path::Path;
 use covmap_core::engine::Training;
 use covmap_core::render::{self, OverlayOptions};
 use covmap_core::report::{self, DicomObject, DicomOptions, HtmlOptions, Patient};
-use covmap_core::{Analysis, Radiograph, Result};
+use covmap_core::{Analysis, Fusion, Radiograph, Result, Views};
 use serde_json::{Value, json};
 
-use crate::inputs::Input;
 use crate::output::{self, with_ending};
 
 /// Ending of the small picture.
@@ -16,23 +15,31 @@ pub(crate) const THUMBNAIL: &str = "thumb.jpg";
 
 /// What to write for every input beside masks, overlay and JSON, and how.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Results {
-    pub(crate) overlay: OverlayOptions,
+pub struct Results {
+    /// How the overlay is painted.
+    pub overlay: OverlayOptions,
     /// Whether a colour bar lies under the overlay.
-    pub(crate) legend: bool,
-    pub(crate) dicom: Vec<DicomObject>,
-    /// What of the options decides the analysis itself.
-    pub(crate) options: String,
-    pub(crate) html: bool,
+    pub legend: bool,
+    /// DICOM objects, each once.
+    pub dicom: Vec<DicomObject>,
+    /// What of the options decides the analysis itself: [`Results::options_of`].
+    pub options: String,
+    /// Whether to write the page.
+    pub html: bool,
     /// Whether JSON and page name the patient.
-    pub(crate) identifiers: bool,
-    /// A small picture for the index of a batch.
-    pub(crate) thumbnail: bool,
+    pub identifiers: bool,
+    /// Whether to write a small picture for the index of a batch.
+    pub thumbnail: bool,
     /// What the models say of their training, for the page.
-    pub(crate) training: Vec<Training>,
+    pub training: Vec<Training>,
 }
 
 impl Results {
+    /// What of the options decides an analysis, in the words from which the UIDs of DICOM objects follow.
+    pub fn options_of(fusion: Fusion, views: Views) -> String {
+        format!("{fusion} {views}")
+    }
+
     /// Endings of the files, the JSON last: where it stands, the others do.
     pub(crate) fn endings(&self) -> Vec<String> {
         let mut endings: Vec<String> = ["overlay.png", "infection.png", "lung.png"].map(str::to_owned).into();
@@ -43,8 +50,12 @@ impl Results {
         endings
     }
 
-    /// Renders and writes the results of one input; nothing is written where one of them cannot be made.
-    pub(crate) fn write(&self, radiograph: &Radiograph, analysis: &Analysis, input: &Input) -> Result<Value> {
+    /// Renders and writes the results of one input as `STEM.json` and so on; nothing is written where one of them cannot be
+    /// made. `name` is the input's as the results show it.
+    ///
+    /// # Errors
+    /// `Io`; those of [`report::to_dicom`] and [`render::analysis_overlay`].
+    pub fn write(&self, radiograph: &Radiograph, analysis: &Analysis, name: Option<&str>, stem: &Path) -> Result<Value> {
         let empty;
         let lungs = match &analysis.lungs {
             Some(l) => l.labels(),
@@ -53,8 +64,7 @@ impl Results {
                 &empty
             }
         };
-        let name = input.path.file_name().map(|n| n.to_string_lossy().into_owned());
-        let mut json = report::to_json(analysis, name.as_deref());
+        let mut json = report::to_json(analysis, name);
         let patient = self.identifiers.then(|| Patient::of(radiograph)).flatten();
         if let Some(patient) = &patient {
             json["input"]["patient"] = json!(patient);
@@ -71,7 +81,8 @@ impl Results {
         }
         if self.html {
             let mut page = HtmlOptions::default();
-            (page.file, page.overlay, page.patient, page.training) = (name, self.overlay, patient, self.training.clone());
+            (page.file, page.overlay, page.patient, page.training) =
+                (name.map(str::to_owned), self.overlay, patient, self.training.clone());
             files.push(report::to_html(radiograph, analysis, &page)?.into_bytes());
         }
         if self.thumbnail {
@@ -79,7 +90,7 @@ impl Results {
         }
         files.push(format!("{json:#}\n").into_bytes());
         for (ending, bytes) in self.endings().iter().zip(&files) {
-            output::write(&with_ending(&input.stem, ending), bytes)?;
+            output::write(&with_ending(stem, ending), bytes)?;
         }
         Ok(json)
     }

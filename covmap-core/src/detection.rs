@@ -1,12 +1,14 @@
 //! Whether the map, taken as a whole, is positive for opacity consistent with COVID-19 pneumonia.
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::DetectionCalibration;
 use crate::fusion::InfectionMap;
 use crate::run::OperatingPoint;
 use crate::severity::Severity;
 
 /// Detection from map and lungs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Detection {
     /// 0..1; `None` where no lung was found.
     pub probability: Option<f64>,

@@ -128,6 +128,11 @@ impl InfectionMap {
         Ok(InfectionMap { bytes, probability })
     }
 
+    /// A map made earlier, with the probability that it was made of.
+    pub(crate) fn of_parts(bytes: Array2<u8>, probability: InfectionProbability) -> Self {
+        InfectionMap { bytes, probability }
+    }
+
     /// The map, rows x columns of the radiograph.
     pub fn bytes(&self) -> &Array2<u8> {
         &self.bytes

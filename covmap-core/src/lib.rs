@@ -21,6 +21,7 @@
 //! the map lights up on opacity of other causes too, and detection can reflect where an image comes from (the model card
 //! in `training/` has the figures).
 
+mod archive;
 mod digest;
 mod error;
 mod limits;

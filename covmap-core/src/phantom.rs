@@ -11,7 +11,7 @@ use crate::radiograph::{BufferOptions, View};
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::{Error, Result};
+use crate::{Error, Result, threads};
 use anatomy::Anatomy;
 use noise::{Noise, Random, grain, ramp};
 
@@ -128,7 +128,10 @@ impl Phantom {
             (film(value), (here.lung, u8::from(opaque)))
         };
         let count = frame.width * frame.height;
-        let (pixels, (lungs, opacity)): (Vec<u16>, (Vec<u8>, Vec<u8>)) = (0..count).into_par_iter().map(draw).unzip();
+        let (pixels, (lungs, opacity)): (Vec<u16>, (Vec<u8>, Vec<u8>)) = match threads::may_share() {
+            true => (0..count).into_par_iter().map(draw).unzip(),
+            false => (0..count).map(draw).unzip(),
+        };
         let mirrored = options.mirrored;
         Ok(Phantom {
             pixels: plane(&frame, pixels, mirrored),

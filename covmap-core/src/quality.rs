@@ -41,7 +41,7 @@ named! {
 }
 
 /// What is doubtful about a radiograph or its lungs. Empty is good.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Quality {
     pub flags: Vec<Flag>,
 }

@@ -33,7 +33,7 @@ named! {
 }
 
 /// One region's counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Region {
     /// Pixels.
     pub area: u64,
@@ -66,7 +66,7 @@ impl Region {
 }
 
 /// Extent of opacity in the lungs. What needs a lung is `None` where it was not found.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Severity {
     /// Counts per zone, A to F.
     pub zones: [Region; 6],

@@ -1,7 +1,11 @@
 //! Which threads work on an analysis: the calling one alone, or a pool that network and pixel kernels share.
+//!
+//! A process that was forked has none of its parent's threads but the one that forked. A pool therefore remembers its process,
+//! and in any other the calling thread works alone.
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rayon::ThreadPool;
 use tract_linalg::multithread::Executor;
@@ -15,7 +19,32 @@ thread_local! {
 
 /// `None`: the calling thread.
 #[derive(Debug, Clone)]
-pub(crate) struct Threads(Option<Arc<ThreadPool>>);
+pub(crate) struct Threads(Option<Arc<Pool>>);
+
+#[derive(Debug)]
+struct Pool {
+    /// `Some` until it is dropped.
+    threads: Option<Arc<ThreadPool>>,
+    /// The process that has these threads.
+    process: u32,
+}
+
+impl Pool {
+    /// The pool where its threads exist.
+    fn alive(&self) -> Option<&Arc<ThreadPool>> {
+        self.threads.as_ref().filter(|_| self.process == std::process::id())
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let threads = self.threads.take();
+        // One of its locks may have been held at the fork, and nobody is left here to release it.
+        if self.process != std::process::id() {
+            std::mem::forget(threads);
+        }
+    }
+}
 
 impl Threads {
     /// The calling thread.
@@ -29,12 +58,13 @@ impl Threads {
             _ => (),
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n).thread_name(|i| format!("covmap-{i}")).build();
-        Ok(Threads(Some(Arc::new(pool.map_err(|e| Error::Internal(format!("{n} threads: {e}")))?))))
+        let threads = Some(Arc::new(pool.map_err(|e| Error::Internal(format!("{n} threads: {e}")))?));
+        Ok(Threads(Some(Arc::new(Pool { threads, process: std::process::id() }))))
     }
 
     /// Runs `work`; the pixel kernels that it calls keep to these threads.
     pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        match &self.0 {
+        match self.pool() {
             Some(pool) => pool.install(work),
             None => alone(work),
         }
@@ -42,12 +72,16 @@ impl Threads {
 
     /// How many they are.
     pub(crate) fn count(&self) -> usize {
-        self.0.as_ref().map_or(1, |pool| pool.current_num_threads())
+        self.pool().map_or(1, |pool| pool.current_num_threads())
     }
 
     /// The same threads, as tract takes them.
     pub(crate) fn executor(&self) -> Executor {
-        self.0.as_ref().map_or(Executor::SingleThread, |pool| Executor::MultiThread(pool.clone()))
+        self.pool().map_or(Executor::SingleThread, |pool| Executor::MultiThread(pool.clone()))
+    }
+
+    fn pool(&self) -> Option<&Arc<ThreadPool>> {
+        self.0.as_ref()?.alive()
     }
 }
 
@@ -64,9 +98,13 @@ pub(crate) fn alone<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// Whether a pixel kernel may share its work out, to rayon's current pool.
+/// Whether a pixel kernel may share its work out, to rayon's current pool: one of ours, or the process's own, whose threads
+/// are those of the process that first asked.
 pub(crate) fn may_share() -> bool {
-    !ALONE.get()
+    static PROCESS: AtomicU32 = AtomicU32::new(0);
+    let this = std::process::id();
+    let first = || PROCESS.compare_exchange(0, this, Ordering::Relaxed, Ordering::Relaxed).map_or_else(|first| first, |_| this);
+    !ALONE.get() && (rayon::current_thread_index().is_some() || first() == this)
 }
 
 #[cfg(test)]

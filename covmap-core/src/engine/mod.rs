@@ -70,7 +70,7 @@ pub struct Model {
 }
 
 /// Name and hash of a model that took part.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ModelIdentity {
     pub name: String,
     pub sha256: String,

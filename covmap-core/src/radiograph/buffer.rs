@@ -1,8 +1,8 @@
 //! Pixels that a caller already holds.
 
-use super::{Decoded, Note, Radiograph, Source, View, scale};
+use super::{Decoded, Note, Radiograph, Source, View, colour, scale};
 use crate::{Error, Limits, Result, simd};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, ArrayView3, s};
 
 /// What bright means in a buffer (DICOM Photometric Interpretation, PS3.3 C.7.6.3.1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -120,7 +120,22 @@ impl Radiograph {
     /// Those of [`from_u8`](Self::from_u8), save those of the buffer's length.
     pub fn from_view<S: Sample>(pixels: ArrayView2<'_, S>, options: &BufferOptions) -> Result<Self> {
         check_shape(pixels.ncols(), pixels.nrows(), options)?;
-        finish(pixels.map(|sample| sample.to_u16()), S::SCALE, options)
+        finish(pixels.map(|sample| sample.to_u16()), S::SCALE, Vec::new(), options)
+    }
+
+    /// A radiograph from a view of shape (rows, columns, channels), any layout: 1 channel is grey, 2 grey and alpha, 3 RGB,
+    /// 4 RGBA. As in files, grey stored as colour is grey, a few coloured marks are noted, and alpha is laid over black.
+    ///
+    /// # Errors
+    /// Those of [`from_view`](Self::from_view); `Parameter` for another number of channels; `Input` for a coloured picture.
+    pub fn from_colour<S: Sample>(pixels: ArrayView3<'_, S>, options: &BufferOptions) -> Result<Self> {
+        let (rows, columns, channels) = pixels.dim();
+        check_channels(channels)?;
+        check_shape(columns, rows, options)?;
+        let samples: Vec<S> = pixels.iter().copied().collect();
+        let mut notes = Vec::new();
+        let grey = colour::to_grey(&samples, channels, &mut notes)?;
+        finish(plane(rows, columns, grey)?, S::SCALE, notes, options)
     }
 
     /// A radiograph from real numbers of any range, shape (rows, columns), any layout: the minimum becomes 0, the maximum
@@ -131,8 +146,43 @@ impl Radiograph {
     pub fn from_f32(pixels: ArrayView2<'_, f32>, options: &BufferOptions) -> Result<Self> {
         check_shape(pixels.ncols(), pixels.nrows(), options)?;
         let scaled = scale::spread_image(pixels.nrows(), pixels.ncols(), pixels.iter().copied(), options.window)?;
-        finish(scaled, 1.0, &BufferOptions { window: None, ..*options })
+        finish(scaled, 1.0, Vec::new(), &BufferOptions { window: None, ..*options })
     }
+
+    /// [`from_colour`](Self::from_colour) for real numbers: all colours are spread together, minimum to maximum; alpha is 0..1.
+    ///
+    /// # Errors
+    /// Those of [`from_f32`](Self::from_f32) and [`from_colour`](Self::from_colour).
+    pub fn from_colour_f32(pixels: ArrayView3<'_, f32>, options: &BufferOptions) -> Result<Self> {
+        let (rows, columns, channels) = pixels.dim();
+        check_channels(channels)?;
+        check_shape(columns, rows, options)?;
+        let colours = if channels.is_multiple_of(2) { channels - 1 } else { channels };
+        if let Some(((row, column, _), value)) = pixels.indexed_iter().find(|(_, value)| !value.is_finite()) {
+            return Err(scale::not_finite(row, column, f64::from(*value)));
+        }
+        let colour = pixels.slice(s![.., .., ..colours]);
+        let spread = scale::spread_image(rows, columns * colours, colour.iter().copied(), options.window)?;
+        let mut levels = spread.iter().copied();
+        let samples: Vec<u16> = pixels
+            .indexed_iter()
+            .map(|((_, _, channel), value)| if channel < colours { levels.next().unwrap_or(0) } else { scale::to_u16(f64::from(*value)) })
+            .collect();
+        let mut notes = Vec::new();
+        let grey = colour::to_grey(&samples, channels, &mut notes)?;
+        finish(plane(rows, columns, grey)?, 1.0, notes, &BufferOptions { window: None, ..*options })
+    }
+}
+
+fn check_channels(channels: usize) -> Result<()> {
+    match channels {
+        1..=4 => Ok(()),
+        _ => Err(Error::Parameter(format!("{channels} channels: 1 (grey), 2 (grey, alpha), 3 (RGB) and 4 (RGBA) are known"))),
+    }
+}
+
+fn plane(rows: usize, columns: usize, values: Vec<u16>) -> Result<Array2<u16>> {
+    Array2::from_shape_vec((rows, columns), values).map_err(|e| Error::Internal(format!("buffer shape: {e}")))
 }
 
 fn from_samples<S: Sample>(samples: &[S], width: usize, height: usize, stride: usize, options: &BufferOptions) -> Result<Radiograph> {
@@ -149,8 +199,7 @@ fn from_samples<S: Sample>(samples: &[S], width: usize, height: usize, stride: u
         )));
     }
     let pixels = samples.chunks(stride).take(height).flat_map(|row| &row[..width]).map(|s| s.to_u16()).collect();
-    let pixels = Array2::from_shape_vec((height, width), pixels).map_err(|e| Error::Internal(format!("buffer shape: {e}")))?;
-    finish(pixels, S::SCALE, options)
+    finish(plane(height, width, pixels)?, S::SCALE, Vec::new(), options)
 }
 
 fn check_shape(width: usize, height: usize, options: &BufferOptions) -> Result<()> {
@@ -168,7 +217,7 @@ fn check_shape(width: usize, height: usize, options: &BufferOptions) -> Result<(
     options.limits.check_size(side(width), side(height))
 }
 
-fn finish(mut pixels: Array2<u16>, scale: f32, options: &BufferOptions) -> Result<Radiograph> {
+fn finish(mut pixels: Array2<u16>, scale: f32, mut notes: Vec<Note>, options: &BufferOptions) -> Result<Radiograph> {
     if !pixels.is_standard_layout() {
         pixels = pixels.as_standard_layout().into_owned();
     }
@@ -177,7 +226,6 @@ fn finish(mut pixels: Array2<u16>, scale: f32, options: &BufferOptions) -> Resul
         let source = values.to_vec();
         simd::window_u16(&source, values, low * scale, high * scale);
     }
-    let mut notes = Vec::new();
     if options.photometric == Photometric::Monochrome1 {
         simd::invert_u16(values);
         notes.push(Note::Inverted);
@@ -190,7 +238,7 @@ fn finish(mut pixels: Array2<u16>, scale: f32, options: &BufferOptions) -> Resul
 mod tests {
     use super::*;
     use crate::ErrorKind;
-    use ndarray::{array, s};
+    use ndarray::{Array3, array, s};
 
     #[test]
     fn a_window_is_in_the_buffers_own_units() {
@@ -233,6 +281,28 @@ mod tests {
         assert_eq!(error.to_string(), "pixel (row 0, column 1) is infinite");
         // Row and column are those of the view, whatever its layout.
         let error = Radiograph::from_f32(array![[0.0, 1.0], [f32::NAN, 0.0]].t(), &BufferOptions::default()).unwrap_err();
+        assert_eq!(error.to_string(), "pixel (row 0, column 1) is not a number");
+    }
+
+    #[test]
+    fn colour_follows_the_rule_of_files() {
+        let grey = array![[0u8, 50], [200, 255]];
+        let options = BufferOptions::default();
+        let expected = Radiograph::from_view(grey.view(), &options).unwrap();
+        for channels in [1, 3] {
+            let colour = Array3::from_shape_fn((2, 2, channels), |(y, x, _)| grey[[y, x]]);
+            assert_eq!(Radiograph::from_colour(colour.view(), &options).unwrap(), expected);
+            let real = Radiograph::from_colour_f32(colour.mapv(|v| f32::from(v) - 7.0).view(), &options).unwrap();
+            assert_eq!(real.pixels(), expected.pixels());
+        }
+        let mut colour = Array3::from_shape_fn((2, 2, 4), |(y, x, channel)| if channel < 3 { grey[[y, x]] } else { 255 });
+        assert_eq!(Radiograph::from_colour(colour.view(), &options).unwrap(), expected);
+        assert_eq!(Radiograph::from_colour_f32(colour.mapv(|v| f32::from(v) / 255.0).view(), &options).unwrap(), expected);
+        colour[[0, 0, 1]] = 90;
+        assert_eq!(Radiograph::from_colour(colour.view(), &options).unwrap_err().kind(), ErrorKind::Input);
+        let many = Array3::<u8>::zeros((2, 2, 5));
+        assert_eq!(Radiograph::from_colour(many.view(), &options).unwrap_err().kind(), ErrorKind::Parameter);
+        let error = Radiograph::from_colour_f32(array![[[0.0, 1.0, 2.0], [0.0, f32::NAN, 0.0]]].view(), &options).unwrap_err();
         assert_eq!(error.to_string(), "pixel (row 0, column 1) is not a number");
     }
 

@@ -94,7 +94,8 @@ impl Radiograph {
 }
 
 /// Projection, as far as the input says it (DICOM View Position, PS3.3 C.8.11.7.1.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum View {
     /// Posterior to anterior, the usual standing chest radiograph.

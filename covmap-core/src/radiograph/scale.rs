@@ -29,8 +29,7 @@ pub(super) fn spread_image<T: Copy + Into<f64>>(
     for (index, value) in values.clone().enumerate() {
         let value = value.into();
         if !value.is_finite() {
-            let what = if value.is_nan() { "not a number" } else { "infinite" };
-            return Err(Error::Input(format!("pixel (row {}, column {}) is {what}", index / columns, index % columns)));
+            return Err(not_finite(index / columns, index % columns, value));
         }
         low = low.min(value);
         high = high.max(value);
@@ -40,6 +39,12 @@ pub(super) fn spread_image<T: Copy + Into<f64>>(
     }
     let scaled = values.map(|value| spread(value.into(), low, high)).collect();
     Array2::from_shape_vec((rows, columns), scaled).map_err(|e| Error::Internal(format!("image shape: {e}")))
+}
+
+/// The error of a pixel that is not finite.
+pub(super) fn not_finite(row: usize, column: usize, value: f64) -> Error {
+    let what = if value.is_nan() { "not a number" } else { "infinite" };
+    Error::Input(format!("pixel (row {row}, column {column}) is {what}"))
 }
 
 #[cfg(test)]
