@@ -1,43 +1,159 @@
-//! `covmap.Analysis`: the result, and its maps as numpy arrays over the same memory.
+//! `covmap.Analysis`: the joint result, its maps as numpy arrays over the same memory, its pictures and files.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use covmap_core::report;
+use covmap_cli::Results;
+use covmap_core::engine::ModelIdentity;
+use covmap_core::render::{self, OverlayOptions};
+use covmap_core::report::{self, DicomObject, DicomOptions, HtmlOptions};
+use covmap_core::{Error, Result};
+use numpy::{IntoPyArray, PyArray3};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::array;
+use crate::error::{attached, detached, parameter};
+use crate::input::Source;
+use crate::radiograph::Radiograph;
+use crate::results::{Detection, Quality, Severity, sign};
 
 /// What a pipeline found in one radiograph.
-#[pyclass(frozen, module = "covmap")]
-#[derive(Debug)]
+///
+/// Pickles without the radiograph, which pictures and DICOM objects then need as `radiograph=`.
+#[pyclass(frozen, eq, module = "covmap")]
+#[derive(Debug, Clone)]
 pub(crate) struct Analysis {
     inner: Arc<covmap_core::Analysis>,
+    /// `None` after unpickling.
+    radiograph: Option<Arc<covmap_core::Radiograph>>,
     /// The input's file name, where it had one.
     file: Option<String>,
+    how: Arc<How>,
+}
+
+/// What an analysis has from its pipeline and results show.
+#[derive(Debug)]
+pub(crate) struct How {
+    /// What else decided the analysis, from which UIDs follow.
+    pub(crate) options: String,
+    /// Terms of the models.
+    pub(crate) terms: Vec<String>,
+}
+
+impl PartialEq for Analysis {
+    fn eq(&self, other: &Self) -> bool {
+        self.inner == other.inner && self.file == other.file
+    }
 }
 
 impl Analysis {
-    pub(crate) fn new(inner: covmap_core::Analysis, file: Option<String>) -> Self {
-        Analysis { inner: Arc::new(inner), file }
+    pub(crate) fn new(inner: covmap_core::Analysis, source: Source, how: &Arc<How>) -> Self {
+        Analysis { inner: Arc::new(inner), radiograph: Some(source.radiograph), file: source.file, how: how.clone() }
     }
 
-    fn array<'py>(&self, py: Python<'py>, map: Map) -> PyResult<Bound<'py, PyAny>> {
-        py.import("numpy")?.call_method1("asarray", (Pixels { analysis: self.inner.clone(), map },))
+    /// The same with another result for the same radiograph.
+    pub(crate) fn with(&self, inner: covmap_core::Analysis) -> Self {
+        Analysis { inner: Arc::new(inner), ..self.clone() }
     }
+
+    pub(crate) fn inner(&self) -> &covmap_core::Analysis {
+        &self.inner
+    }
+
+    fn radiograph_or(&self, given: Option<&Bound<'_, Radiograph>>) -> Result<Arc<covmap_core::Radiograph>> {
+        let own = given.map(|r| r.get().source.radiograph.clone()).or_else(|| self.radiograph.clone());
+        own.ok_or_else(|| Error::Parameter("an unpickled analysis carries no radiograph: pass radiograph=covmap.Radiograph(...)".into()))
+    }
+}
+
+fn overlay_options(colormap: &str, opacity: f32, contour: bool) -> Result<OverlayOptions> {
+    let mut options = OverlayOptions::default();
+    (options.colormap, options.opacity, options.contour) = (colormap.parse()?, opacity, contour);
+    Ok(options)
 }
 
 #[pymethods]
 impl Analysis {
-    /// uint8, rows x columns of the radiograph: 0 outside the lungs, infected from 128. Read-only, not a copy.
+    /// uint8 (rows, columns) of the radiograph: 255 p, 0 outside the lungs, infected from 128. Read-only, not a copy.
     #[getter]
     fn infection_map<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.array(py, Map::Infection)
+        array::view(py, &self.inner, |a| a.infection.bytes().view())
     }
 
-    /// uint8, rows x columns of the radiograph: 0 outside, 1 the patient's right lung, 2 the left. Read-only, not a copy.
+    /// float32 at the network's size: fused probability before the lung gate, threshold at 0.5. Read-only, not a copy.
+    #[getter]
+    fn probability<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        array::view(py, &self.inner, |a| a.infection.probability().map().view())
+    }
+
+    /// uint8 (rows, columns) of the radiograph: 0 outside, 1 the patient's right lung, 2 the left. Read-only, not a copy.
+    ///
     /// None where no model of the pipeline segments lungs.
     #[getter]
     fn lung_mask<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.inner.lungs.is_some().then(|| self.array(py, Map::Lungs)).transpose()
+        array::view_if(py, &self.inner, |a| Some(a.lungs.as_ref()?.labels().view()))
+    }
+
+    /// None where no model of the pipeline segments lungs.
+    #[getter]
+    fn severity(&self) -> Option<Severity> {
+        self.inner.severity.clone().map(Severity)
+    }
+
+    /// The answer for the whole map.
+    #[getter]
+    fn detection(&self) -> Detection {
+        Detection(self.inner.detection.clone())
+    }
+
+    /// What is doubtful about radiograph and lungs.
+    #[getter]
+    fn quality(&self) -> Quality {
+        Quality(self.inner.quality.clone())
+    }
+
+    /// Columns of the radiograph.
+    #[getter]
+    fn width(&self) -> usize {
+        self.inner.width
+    }
+
+    /// Rows of the radiograph.
+    #[getter]
+    fn height(&self) -> usize {
+        self.inner.height
+    }
+
+    /// Distance of pixel centres in mm, between rows and between columns; None where unknown.
+    #[getter]
+    fn spacing_mm(&self) -> Option<(f64, f64)> {
+        self.inner.spacing_mm.map(Into::into)
+    }
+
+    /// Projection, as far as the input says it.
+    #[getter]
+    fn view(&self) -> &'static str {
+        self.inner.view.as_str()
+    }
+
+    /// The input's file name, where it had one.
+    #[getter]
+    fn file(&self) -> Option<&str> {
+        self.file.as_deref()
+    }
+
+    /// Name and SHA-256 of each model.
+    #[getter]
+    fn models(&self) -> Vec<(&str, &str)> {
+        self.inner.models.iter().map(|ModelIdentity { name, sha256 }| (name.as_str(), sha256.as_str())).collect()
+    }
+
+    /// What was analysed; None after unpickling.
+    #[getter]
+    fn radiograph(&self) -> Option<Radiograph> {
+        let radiograph = self.radiograph.clone()?;
+        Some(Radiograph::of(&Source { radiograph, file: self.file.clone() }))
     }
 
     /// The result as JSON text, schema "covmap/1".
@@ -50,6 +166,144 @@ impl Analysis {
         Ok(py.import("json")?.call_method1("loads", (self.to_json(),))?.cast_into()?)
     }
 
+    /// uint8 (rows, columns, 3): the paper's picture, hue and saturation of the map over the radiograph.
+    ///
+    /// Args:
+    ///     colormap: Colours of the probabilities.
+    ///     opacity: How strongly colour covers grey, 0..1.
+    ///     contour: Outline what counts as infected.
+    ///     legend: A colour bar below, which adds rows.
+    ///     radiograph: In place of the analysis's own.
+    ///
+    /// Raises:
+    ///     ParameterError: `opacity` outside 0..1, a radiograph of another size, or none after unpickling.
+    #[pyo3(signature = (*, colormap="jet", opacity=0.6, contour=false, legend=false, radiograph=None))]
+    fn overlay<'py>(
+        &self,
+        py: Python<'py>,
+        colormap: &str,
+        opacity: f32,
+        contour: bool,
+        legend: bool,
+        radiograph: Option<&Bound<'_, Radiograph>>,
+    ) -> PyResult<Bound<'py, PyArray3<u8>>> {
+        let radiograph = attached(py, || self.radiograph_or(radiograph))?;
+        let picture = detached(py, || {
+            let options = overlay_options(colormap, opacity, contour)?;
+            let picture = render::analysis_overlay(&radiograph, &self.inner, &options)?;
+            if legend { render::with_legend(&picture, &options) } else { Ok(picture) }
+        })?;
+        Ok(picture.into_pyarray(py))
+    }
+
+    /// The result as a DICOM file: Segmentation, Structured Report (TID 1500) or Secondary Capture of the source's study.
+    ///
+    /// The same source, models and options make the same object with the same UIDs.
+    ///
+    /// Raises:
+    ///     InputError: The radiograph was not read from a DICOM object, or that has no UIDs to refer to.
+    #[pyo3(signature = (kind="seg", *, colormap="jet", opacity=0.6, radiograph=None))]
+    fn to_dicom<'py>(
+        &self,
+        py: Python<'py>,
+        kind: &str,
+        colormap: &str,
+        opacity: f32,
+        radiograph: Option<&Bound<'_, Radiograph>>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let radiograph = attached(py, || self.radiograph_or(radiograph))?;
+        let object = detached(py, || {
+            let kind: DicomObject = kind.parse()?;
+            let mut options = DicomOptions::default();
+            (options.overlay, options.options) = (overlay_options(colormap, opacity, false)?, self.how.options.clone());
+            report::to_dicom(&radiograph, &self.inner, kind, &options)
+        })?;
+        Ok(PyBytes::new(py, &object))
+    }
+
+    /// The result as one HTML page without scripts, for people.
+    #[pyo3(signature = (*, radiograph=None))]
+    fn to_html(&self, py: Python<'_>, radiograph: Option<&Bound<'_, Radiograph>>) -> PyResult<String> {
+        let radiograph = attached(py, || self.radiograph_or(radiograph))?;
+        detached(py, || {
+            let mut options = HtmlOptions::default();
+            (options.file, options.terms) = (self.file.clone(), self.how.terms.clone());
+            report::to_html(&radiograph, &self.inner, &options)
+        })
+    }
+
+    /// Writes the files of the command: STEM.json, STEM.infection.png, STEM.lung.png, STEM.overlay.png and what is asked for.
+    ///
+    /// Args:
+    ///     directory: Made if need be.
+    ///     stem: Default: the input's file name without its ending.
+    ///     dicom: Objects to write as STEM.seg.dcm and so on.
+    ///     html: Also write STEM.html.
+    ///     colormap: As `overlay`.
+    ///     opacity: As `overlay`.
+    ///     radiograph: In place of the analysis's own.
+    ///
+    /// Raises:
+    ///     IoError: A file cannot be written.
+    ///     InputError: DICOM objects of an input that is not DICOM.
+    ///     ParameterError: No stem is known.
+    #[pyo3(signature = (directory, *, stem=None, dicom=Vec::new(), html=false, colormap="jet", opacity=0.6, radiograph=None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
+    fn save(
+        &self,
+        py: Python<'_>,
+        directory: PathBuf,
+        stem: Option<String>,
+        dicom: Vec<String>,
+        html: bool,
+        colormap: &str,
+        opacity: f32,
+        radiograph: Option<&Bound<'_, Radiograph>>,
+    ) -> PyResult<()> {
+        let named = self.file.as_ref().and_then(|f| PathBuf::from(f).file_stem().map(|s| s.to_string_lossy().into_owned()));
+        let Some(stem) = stem.or(named) else {
+            return Err(parameter(py, "the input had no file name: pass stem=\"NAME\"".into()));
+        };
+        let radiograph = attached(py, || self.radiograph_or(radiograph))?;
+        detached(py, || {
+            let mut dicom = dicom.iter().map(|kind| kind.parse()).collect::<Result<Vec<DicomObject>>>()?;
+            dicom.sort_by_key(|kind| kind.as_str());
+            dicom.dedup();
+            let overlay = overlay_options(colormap, opacity, false)?;
+            let results = Results { overlay, dicom, options: self.how.options.clone(), html, terms: self.how.terms.clone() };
+            results.write(&radiograph, &self.inner, self.file.as_deref(), &directory.join(stem)).map(|_| ())
+        })
+    }
+
+    /// A matplotlib Figure: radiograph, map with its colour bar, zones.
+    ///
+    /// Raises:
+    ///     ImportError: Without matplotlib (`pip install covmap[plot]`).
+    #[pyo3(signature = (*, radiograph=None))]
+    fn plot<'py>(slf: &Bound<'py, Self>, radiograph: Option<&Bound<'py, Radiograph>>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("covmap._plot")?.call_method1("plot", (slf, radiograph))
+    }
+
+    /// The overlay; the map alone where the radiograph is not there.
+    fn _repr_png_<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let png = detached(py, || match &self.radiograph {
+            Some(r) => render::encode_rgb(&render::analysis_overlay(r, &self.inner, &OverlayOptions::default())?),
+            None => render::encode_grey(self.inner.infection.bytes()),
+        })?;
+        Ok(PyBytes::new(py, &png))
+    }
+
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("covmap._display")?.call_method1("html", (slf,))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Pickled<'py>)> {
+        let (py, this) = (slf.py(), slf.get());
+        let bytes = detached(py, || this.inner.to_bytes())?;
+        let state = (PyBytes::new(py, &bytes), this.file.clone(), this.how.options.clone(), this.how.terms.clone());
+        Ok((py.import("covmap._covmap")?.getattr("_restore_analysis")?, state))
+    }
+
     fn __repr__(&self) -> String {
         let a = &*self.inner;
         let mut text = format!("<covmap.Analysis {} x {}", a.width, a.height);
@@ -60,42 +314,18 @@ impl Analysis {
             text += &format!(", severity {grade}");
         }
         if let (Some(probability), Some(positive)) = (a.detection.probability, a.detection.positive) {
-            text += &format!(", {} ({probability:.2})", if positive { "positive" } else { "negative" });
+            text += &format!(", {} ({probability:.2})", sign(positive));
         }
         text + ">"
     }
 }
 
-#[derive(Clone, Copy)]
-enum Map {
-    Infection,
-    Lungs,
-}
+type Pickled<'py> = (Bound<'py, PyBytes>, Option<String>, String, Vec<String>);
 
-/// Memory of an analysis as numpy asks for it; the array keeps this alive, and this the analysis.
-#[pyclass(frozen)]
-struct Pixels {
-    analysis: Arc<covmap_core::Analysis>,
-    map: Map,
-}
-
-#[pymethods]
-impl Pixels {
-    /// <https://numpy.org/doc/stable/reference/arrays.interface.html>, version 3.
-    #[getter]
-    fn __array_interface__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let map = match (self.map, &self.analysis.lungs) {
-            (Map::Lungs, Some(lungs)) => lungs.labels(),
-            _ => self.analysis.infection.bytes(),
-        };
-        let interface = PyDict::new(py);
-        interface.set_item("version", 3)?;
-        interface.set_item("typestr", "|u1")?;
-        interface.set_item("shape", map.dim())?;
-        // Elements are bytes, so that strides in elements are strides in bytes.
-        interface.set_item("strides", (map.strides()[0], map.strides()[1]))?;
-        let read_only = true;
-        interface.set_item("data", (map.as_ptr() as usize, read_only))?;
-        Ok(interface)
-    }
+/// An analysis from its pickle.
+#[pyfunction]
+#[pyo3(name = "_restore_analysis")]
+pub(crate) fn restore(py: Python<'_>, bytes: &[u8], file: Option<String>, options: String, terms: Vec<String>) -> PyResult<Analysis> {
+    let inner = detached(py, || covmap_core::Analysis::from_bytes(bytes))?;
+    Ok(Analysis { inner: Arc::new(inner), radiograph: None, file, how: Arc::new(How { options, terms }) })
 }

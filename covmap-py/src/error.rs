@@ -28,7 +28,7 @@ fn contained<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     })
 }
 
-fn exception(py: Python<'_>, error: &Error) -> PyErr {
+pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
     // Where even the exception cannot be made, Python says why.
     instance(py, error).map_or_else(|e| e, PyErr::from_value)
 }

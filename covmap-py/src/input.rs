@@ -1,63 +1,91 @@
-//! What `analyze` takes: a path, the bytes of a file, or an array of grey pixels.
+//! What `analyze` takes. `covmap._inputs` brings every kind of object down to a path, the bytes of a file or an array.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use covmap_core::radiograph::BufferOptions;
-use covmap_core::{Radiograph, Result};
-use numpy::{PyReadonlyArray2, PyUntypedArray, PyUntypedArrayMethods};
-use pyo3::exceptions::PyTypeError;
+use covmap_core::{ReadOptions, Result};
+use numpy::{PyReadonlyArray2, PyReadonlyArray3, PyUntypedArray};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
 use crate::error::{attached, parameter};
+use crate::radiograph::Radiograph;
 
 /// An input that no longer needs the interpreter.
 pub(crate) enum Input {
-    File(PathBuf),
-    Bytes(PyBackedBytes),
-    Pixels(Box<Radiograph>),
+    File(PathBuf, ReadOptions),
+    Bytes(PyBackedBytes, Option<String>, ReadOptions),
+    Ready(Source),
+}
+
+/// A radiograph, and the name of the file where there was one.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) radiograph: Arc<covmap_core::Radiograph>,
+    pub(crate) file: Option<String>,
+}
+
+/// How to read it: files take `read`, arrays take `buffer`.
+#[derive(Default)]
+pub(crate) struct InputOptions {
+    pub(crate) read: ReadOptions,
+    /// `None`: nothing beyond the pixels is known, which fits files too.
+    pub(crate) buffer: Option<BufferOptions>,
 }
 
 impl Input {
     /// # Errors
-    /// `TypeError` for anything else; `ParameterError` for an array that is not 2-D; `InputError` for an empty one.
-    pub(crate) fn of(x: &Bound<'_, PyAny>) -> PyResult<Self> {
-        if let Ok(array) = x.cast::<PyUntypedArray>() {
-            return Self::of_array(array);
+    /// `InputTypeError`, `ParameterError` or `InputError` by `covmap._inputs.resolve`; those of `Radiograph` for arrays.
+    pub(crate) fn of(x: &Bound<'_, PyAny>, options: &InputOptions) -> PyResult<Self> {
+        let py = x.py();
+        if let Ok(ready) = x.cast::<Radiograph>() {
+            return Ok(Input::Ready(ready.get().source.clone()));
         }
-        if let Ok(bytes) = x.extract() {
-            return Ok(Input::Bytes(bytes));
+        let (resolved, name): (Bound<'_, PyAny>, Option<String>) =
+            py.import("covmap._inputs")?.getattr("resolve")?.call1((x,))?.extract()?;
+        if resolved.cast::<PyUntypedArray>().is_ok() {
+            return Self::of_array(&resolved, options.buffer.unwrap_or_default());
         }
-        x.extract().map(Input::File).map_err(|_| {
-            let name = x.get_type().name().map_or_else(|_| "object".into(), |n| n.to_string());
-            PyTypeError::new_err(format!("expected a path, the bytes of a file, or a 2-D uint8 or uint16 array, not {name}"))
-        })
+        if options.buffer.is_some() {
+            return Err(parameter(py, "a file says these things itself; they are for arrays alone".into()));
+        }
+        if let Ok(bytes) = resolved.extract() {
+            return Ok(Input::Bytes(bytes, name, options.read));
+        }
+        Ok(Input::File(resolved.extract()?, options.read))
     }
 
     /// Copies the pixels while the interpreter is held: another thread may write the array as soon as it is not.
-    fn of_array(array: &Bound<'_, PyUntypedArray>) -> PyResult<Self> {
+    fn of_array(array: &Bound<'_, PyAny>, o: BufferOptions) -> PyResult<Self> {
+        use covmap_core::Radiograph as R;
         let py = array.py();
-        if array.ndim() != 2 {
-            let shape = array.shape();
-            return Err(parameter(py, format!("a radiograph is an array of rows and columns, not of shape {shape:?}")));
-        }
-        let options = BufferOptions::default();
         let radiograph = if let Ok(a) = array.extract::<PyReadonlyArray2<'_, u8>>() {
-            attached(py, || Radiograph::from_view(a.as_array(), &options))?
+            attached(py, || R::from_view(a.as_array(), &o))
         } else if let Ok(a) = array.extract::<PyReadonlyArray2<'_, u16>>() {
-            attached(py, || Radiograph::from_view(a.as_array(), &options))?
+            attached(py, || R::from_view(a.as_array(), &o))
+        } else if let Ok(a) = array.extract::<PyReadonlyArray2<'_, f32>>() {
+            attached(py, || R::from_f32(a.as_array(), &o))
+        } else if let Ok(a) = array.extract::<PyReadonlyArray3<'_, u8>>() {
+            attached(py, || R::from_colour(a.as_array(), &o))
+        } else if let Ok(a) = array.extract::<PyReadonlyArray3<'_, u16>>() {
+            attached(py, || R::from_colour(a.as_array(), &o))
         } else {
-            return Err(PyTypeError::new_err(format!("expected an array of uint8 or uint16 in native byte order, not {}", array.dtype())));
-        };
-        Ok(Input::Pixels(Box::new(radiograph)))
+            let a = array.extract::<PyReadonlyArray3<'_, f32>>()?;
+            attached(py, || R::from_colour_f32(a.as_array(), &o))
+        }?;
+        Ok(Input::Ready(Source { radiograph: Arc::new(radiograph), file: None }))
     }
 
-    /// The radiograph, and the file name where there is one.
-    pub(crate) fn read(self) -> Result<(Radiograph, Option<String>)> {
-        match self {
-            Input::File(path) => Ok((Radiograph::open(&path)?, path.file_name().map(|n| n.to_string_lossy().into_owned()))),
-            Input::Bytes(bytes) => Ok((Radiograph::from_bytes(&bytes)?, None)),
-            Input::Pixels(radiograph) => Ok((*radiograph, None)),
-        }
+    pub(crate) fn read(self) -> Result<Source> {
+        let (radiograph, file) = match self {
+            Input::Ready(source) => return Ok(source),
+            Input::File(path, options) => {
+                let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
+                (covmap_core::Radiograph::open_with(&path, &options)?, name)
+            }
+            Input::Bytes(bytes, name, options) => (covmap_core::Radiograph::from_bytes_with(&bytes, &options)?, name),
+        };
+        Ok(Source { radiograph: Arc::new(radiograph), file })
     }
 }

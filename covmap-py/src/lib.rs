@@ -1,12 +1,18 @@
-//! `covmap._covmap`, the compiled half of the Python package `covmap`; `python/covmap/` is the other.
+//! `covmap._covmap`, the compiled half of the Python package `covmap`; `python/covmap/` is the other, with the documentation of
+//! both in `_covmap.pyi`.
 //!
 //! Work happens with the interpreter released, a core error becomes the exception of its kind, and so does a panic.
 #![forbid(unsafe_code)]
 
 mod analysis;
+mod array;
+mod batch;
 mod error;
 mod input;
 mod pipeline;
+mod radiograph;
+mod results;
+mod stages;
 
 use std::ffi::OsString;
 
@@ -15,7 +21,15 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _covmap {
     #[pymodule_export]
-    use super::{analysis::Analysis, pipeline::Pipeline, pipeline::analyze, run_command};
+    use super::{
+        analysis::{Analysis, restore as restore_analysis},
+        batch::AnalyzeMany,
+        pipeline::{Pipeline, analyze, analyze_many, restore as restore_pipeline},
+        radiograph::Radiograph,
+        results::{Detection, Quality, Severity},
+        run_command,
+        stages::{InfectionMap, LungMask, Model, ModelInput, Prediction, detection, fusion, lungs, network, preprocess, severity},
+    };
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's name")]

@@ -13,6 +13,10 @@ class InputError(CovmapError, ValueError):
     """This file or array is not a radiograph that can be read."""
 
 
+class InputTypeError(InputError, TypeError):
+    """This kind of object, or this dtype, is nothing that `analyze` takes."""
+
+
 class ModelError(CovmapError):
     """This model file does not fit."""
 
@@ -34,5 +38,5 @@ class InternalError(CovmapError):
 
 
 # Users see and pickle them under the package's name.
-for _class in (CovmapError, *CovmapError.__subclasses__()):
+for _class in (CovmapError, *CovmapError.__subclasses__(), InputTypeError):
     _class.__module__ = "covmap"
