@@ -224,7 +224,7 @@ pub(crate) fn network(
     let mut options = RunOptions::default();
     options.precision = attached(py, || precision.parse())?;
     let inner = detached(py, || model.run(&input.inner, &options, false))?;
-    Ok(Prediction { inner: Arc::new(inner), geometry: input.geometry, thresholds: model.spec().thresholds.clone() })
+    Ok(Prediction { inner: Arc::new(inner), geometry: input.geometry, thresholds: model.spec().thresholds })
 }
 
 /// Fuses and cleans the lungs, at the radiograph's size; None where no prediction has any.
