@@ -1,6 +1,6 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, Protocol, TypeAlias, final, overload
+from typing import Any, Literal, Protocol, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -251,13 +251,8 @@ class Pipeline:
             ModelError: The network's output is not finite.
         """
 
-    @overload
     def analyze_many(
-        self, iterable: Iterable[_Input], /, *, progress: Literal[False] = False, errors: Literal["yield", "raise"] = "yield"
-    ) -> AnalyzeMany: ...
-    @overload
-    def analyze_many(
-        self, iterable: Iterable[_Input], /, *, progress: bool, errors: Literal["yield", "raise"] = "yield"
+        self, iterable: Iterable[_Input], /, *, progress: bool = False, errors: Literal["yield", "raise"] = "yield"
     ) -> Iterator[Analysis | CovmapError]:
         """Analyses many radiographs, `threads` at a time, one thread each; results come in the order of the inputs.
 
@@ -538,13 +533,8 @@ class InfectionMap:
 def analyze(x: _Input, /) -> Analysis:
     """Analyses one radiograph with the bundled model, which is loaded on the first call; else as `Pipeline.analyze`."""
 
-@overload
 def analyze_many(
-    iterable: Iterable[_Input], /, *, progress: Literal[False] = False, errors: Literal["yield", "raise"] = "yield"
-) -> AnalyzeMany: ...
-@overload
-def analyze_many(
-    iterable: Iterable[_Input], /, *, progress: bool, errors: Literal["yield", "raise"] = "yield"
+    iterable: Iterable[_Input], /, *, progress: bool = False, errors: Literal["yield", "raise"] = "yield"
 ) -> Iterator[Analysis | CovmapError]:
     """Analyses many radiographs with the bundled model; else as `Pipeline.analyze_many`."""
 
