@@ -21,4 +21,4 @@ def test_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     exec(compile(SNIPPETS[0], str(README), "exec"), names)
     opacity, result = names["opacity"], names["analysis"].to_dict()
     assert (opacity.dtype, np.count_nonzero(opacity)) == (bool, result["infection"]["area_px"])
-    assert capsys.readouterr().out == f"{result['severity']}\n"
+    assert capsys.readouterr().out == f"{names['analysis'].severity!r}\n"
