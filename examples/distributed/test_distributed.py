@@ -66,7 +66,7 @@ def named(process: psutil.Process, part: str) -> bool:
 def finish(process: subprocess.Popen) -> str:
     text = process.communicate(timeout=500)[0]
     assert process.returncode == 0
-    return text.strip().splitlines()[-1]
+    return next(line for line in reversed(text.splitlines()) if " images in " in line)
 
 
 def found(out: Path) -> dict[str, float | None]:
