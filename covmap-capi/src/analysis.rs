@@ -3,6 +3,7 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
+use covmap_core::engine::Training;
 use covmap_core::report::{self, DicomObject, DicomOptions, HtmlOptions};
 use covmap_core::{Error, Radiograph, Result, render};
 
@@ -21,7 +22,7 @@ pub struct Analysis {
     /// What of the options decided the result, as the UIDs of DICOM results have it.
     pub(crate) choices: String,
     /// Terms of use of the models.
-    pub(crate) terms: Arc<[String]>,
+    pub(crate) training: Arc<[Training]>,
 }
 
 /// Writes the size of the radiograph, and so of its maps, in pixels.
@@ -121,7 +122,7 @@ impl Analysis {
             "json" => Ok(format!("{:#}", report::to_json(analysis, self.file.as_deref())).into_bytes()),
             "html" => {
                 let mut page = HtmlOptions::default();
-                (page.file, page.overlay, page.terms) = (self.file.clone(), options.overlay(), self.terms.to_vec());
+                (page.file, page.overlay, page.training) = (self.file.clone(), options.overlay(), self.training.to_vec());
                 Ok(report::to_html(radiograph, analysis, &page)?.into_bytes())
             }
             "overlay" => Ok(overlay()?.into_raw_vec_and_offset().0),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use covmap_core::engine::Training;
 use covmap_core::{Fusion, Model, RunOptions};
 use serde_json::json;
 
@@ -16,7 +17,7 @@ pub struct Pipeline {
     pub(crate) inner: covmap_core::Pipeline,
     pub(crate) fusion: Fusion,
     /// Terms of use of the models, for pages.
-    pub(crate) terms: Arc<[String]>,
+    pub(crate) training: Arc<[Training]>,
     /// What an analysis does where its own options do not say otherwise.
     pub(crate) run: RunOptions,
 }
@@ -41,8 +42,8 @@ pub unsafe extern "C" fn covmap_pipeline_new(options: *const Options, out: *mut 
         for model in inner.models() {
             log::info!("loaded {} ({})", model.spec().name, model.sha256());
         }
-        let terms = inner.models().iter().filter_map(|m| m.spec().training.as_ref()).map(|t| t.license.clone()).collect();
-        *out = Box::into_raw(Box::new(Pipeline { inner, fusion, terms, run: options.over(&RunOptions::default()) }));
+        let training = inner.models().iter().filter_map(|m| m.spec().training.clone()).collect();
+        *out = Box::into_raw(Box::new(Pipeline { inner, fusion, training, run: options.over(&RunOptions::default()) }));
         Ok(())
     })
 }

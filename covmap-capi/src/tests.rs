@@ -213,7 +213,9 @@ fn every_format_is_what_the_core_makes() {
         for picture in [c"overlay.png", c"infection.png", c"lung.png"] {
             assert!(encoded(analysis, picture).starts_with(b"\x89PNG"));
         }
-        assert!(String::from_utf8(encoded(analysis, c"html")).unwrap().contains(&*html_escaped((*analysis).terms.first().unwrap())));
+        assert!(
+            String::from_utf8(encoded(analysis, c"html")).unwrap().contains(&*html_escaped(&(*analysis).training.first().unwrap().license))
+        );
         let mut bytes = null_mut();
         assert_eq!(covmap_analysis_encode(analysis, c"bmp".as_ptr(), null(), &raw mut bytes), Status::Parameter);
         assert!(bytes.is_null() && last_error().starts_with("unknown format \"bmp\""));

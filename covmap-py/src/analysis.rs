@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use covmap_cli::Results;
-use covmap_core::engine::ModelIdentity;
+use covmap_core::engine::{ModelIdentity, Training};
 use covmap_core::render::{self, OverlayOptions};
 use covmap_core::report::{self, DicomObject, DicomOptions, HtmlOptions};
 use covmap_core::{Error, Result};
@@ -38,7 +38,7 @@ pub(crate) struct How {
     /// What else decided the analysis, from which UIDs follow.
     pub(crate) options: String,
     /// Terms of the models.
-    pub(crate) terms: Vec<String>,
+    pub(crate) training: Vec<Training>,
 }
 
 impl PartialEq for Analysis {
@@ -221,13 +221,13 @@ impl Analysis {
         Ok(PyBytes::new(py, &object))
     }
 
-    /// The result as one HTML page without scripts, for people.
+    /// The result as one HTML page for people, which loads nothing.
     #[pyo3(signature = (*, radiograph=None))]
     fn to_html(&self, py: Python<'_>, radiograph: Option<&Bound<'_, Radiograph>>) -> PyResult<String> {
         let radiograph = attached(py, || self.radiograph_or(radiograph))?;
         detached(py, || {
             let mut options = HtmlOptions::default();
-            (options.file, options.terms) = (self.file.clone(), self.how.terms.clone());
+            (options.file, options.training) = (self.file.clone(), self.how.training.clone());
             report::to_html(&radiograph, &self.inner, &options)
         })
     }
@@ -270,7 +270,8 @@ impl Analysis {
             dicom.sort_by_key(|kind| kind.as_str());
             dicom.dedup();
             let overlay = overlay_options(colormap, opacity, false)?;
-            let results = Results { overlay, dicom, options: self.how.options.clone(), html, terms: self.how.terms.clone() };
+            let (options, training) = (self.how.options.clone(), self.how.training.clone());
+            let results = Results { overlay, dicom, options, html, training, ..Results::default() };
             results.write(&radiograph, &self.inner, self.file.as_deref(), &directory.join(stem)).map(|_| ())
         })
     }
@@ -300,7 +301,8 @@ impl Analysis {
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Pickled<'py>)> {
         let (py, this) = (slf.py(), slf.get());
         let bytes = detached(py, || this.inner.to_bytes())?;
-        let state = (PyBytes::new(py, &bytes), this.file.clone(), this.how.options.clone(), this.how.terms.clone());
+        let training = serde_json::to_string(&this.how.training).map_err(|e| parameter(py, e.to_string()))?;
+        let state = (PyBytes::new(py, &bytes), this.file.clone(), this.how.options.clone(), training);
         Ok((py.import("covmap._covmap")?.getattr("_restore_analysis")?, state))
     }
 
@@ -320,12 +322,13 @@ impl Analysis {
     }
 }
 
-type Pickled<'py> = (Bound<'py, PyBytes>, Option<String>, String, Vec<String>);
+type Pickled<'py> = (Bound<'py, PyBytes>, Option<String>, String, String);
 
 /// An analysis from its pickle.
 #[pyfunction]
 #[pyo3(name = "_restore_analysis")]
-pub(crate) fn restore(py: Python<'_>, bytes: &[u8], file: Option<String>, options: String, terms: Vec<String>) -> PyResult<Analysis> {
+pub(crate) fn restore(py: Python<'_>, bytes: &[u8], file: Option<String>, options: String, training: &str) -> PyResult<Analysis> {
     let inner = detached(py, || covmap_core::Analysis::from_bytes(bytes))?;
-    Ok(Analysis { inner: Arc::new(inner), radiograph: None, file, how: Arc::new(How { options, terms }) })
+    let training = serde_json::from_str(training).map_err(|e| parameter(py, e.to_string()))?;
+    Ok(Analysis { inner: Arc::new(inner), radiograph: None, file, how: Arc::new(How { options, training }) })
 }

@@ -83,8 +83,8 @@ impl Pipeline {
         })?;
         options.threads = threads.unwrap_or(options.threads);
         let inner = detached(py, || covmap_core::Pipeline::new(&options))?;
-        let terms = inner.models().iter().filter_map(|m| m.spec().training.as_ref()).map(|t| t.license.clone()).collect();
-        let how = Arc::new(How { options: Results::options_of(options.fusion, run.views), terms });
+        let training = inner.models().iter().filter_map(|m| m.spec().training.clone()).collect();
+        let how = Arc::new(How { options: Results::options_of(options.fusion, run.views), training });
         Ok(Pipeline { inner, run, how, threads: options.threads, asked_threads: threads, fusion: options.fusion })
     }
 

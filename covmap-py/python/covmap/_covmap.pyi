@@ -424,7 +424,7 @@ class Analysis:
         """
 
     def to_html(self, *, radiograph: Radiograph | None = None) -> str:
-        """The result as one HTML page without scripts, for people."""
+        """The result as one HTML page for people, which loads nothing."""
 
     def _repr_png_(self) -> bytes: ...
     def _repr_html_(self) -> str: ...

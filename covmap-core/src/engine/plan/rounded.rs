@@ -90,8 +90,7 @@ pub(super) fn step(
         .zip(&extents)
         .enumerate()
         .map(|(i, (parity, [rows, cols]))| {
-            // Beside each term, its first input channel, how many it has, and the kernel positions that fall on it.
-            let mut found = Vec::new();
+            let mut found: Vec<Found<'_>> = Vec::new();
             for (((source, _), taps), (reach, read)) in sources.iter().zip(&taps).zip(reaches.iter().zip(&read)) {
                 for ((dy, dx), positions) in &taps[i].0 {
                     for block in 0..read.blocks {
@@ -100,7 +99,7 @@ pub(super) fn step(
                         let channels = (source.shape.c - block * BLOCK).min(BLOCK);
                         let (row, px) = (reach.advance[0] * read.cols * BLOCK, reach.advance[1] * BLOCK);
                         let term = RoundedTerm { at, row, px, pairs: channels.div_ceil(2) };
-                        found.push((term, source.first + block * BLOCK, channels, positions));
+                        found.push((term, source.first + block * BLOCK, channels, positions.as_slice()));
                     }
                 }
             }
@@ -118,7 +117,10 @@ pub(super) fn step(
     RoundedStep { sources: read, phases, groups, bias, out, blocks, rows, strip, scratch, residual, act }
 }
 
-fn pack(conv: &Conv, filters: usize, groups: &[(usize, usize)], terms: &[(RoundedTerm, usize, usize, &Vec<(usize, usize)>)]) -> Vec<u16> {
+/// A term, its first input channel, how many it has, and the kernel positions that fall on it.
+type Found<'a> = (RoundedTerm, usize, usize, &'a [(usize, usize)]);
+
+fn pack(conv: &Conv, filters: usize, groups: &[(usize, usize)], terms: &[Found<'_>]) -> Vec<u16> {
     let [kh, kw] = conv.kernel;
     let channels_in = conv.weights.len() / (filters * kh * kw);
     let mut weights = Vec::new();
