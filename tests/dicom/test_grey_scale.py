@@ -1,5 +1,6 @@
 """From stored values to grey: windows and look-up tables as pydicom applies them, and what else an object may say of its picture."""
 
+import imagecodecs
 import numpy
 import pytest
 from pydicom import Dataset, Sequence, uid
@@ -215,16 +216,34 @@ def test_colour_is_refused_and_says_why(tmp_path):
     assert "PALETTE COLOR is not that of a radiograph" in refusal(palette, tmp_path / "palette.dcm")
 
 
-def test_grey_stored_as_colour_is_grey(tmp_path):
+def wrapped(photometric, syntax, encode):
+    """A colour codec; the object says which colours it keeps."""
+
+    def write(ds, path):
+        pixels = numpy.frombuffer(ds.PixelData, "u1")[: 3 * ROWS * COLUMNS].reshape(ROWS, COLUMNS, 3)
+        ds.PhotometricInterpretation, ds.PixelData = photometric, encapsulate([bytes(encode(pixels))])
+        ds["PixelData"].VR, ds.file_meta.TransferSyntaxUID = "OB", syntax
+        save(ds, path)
+
+    return write
+
+
+COLOUR_WRITERS = {
+    "native": save,
+    "rle": program("dcmcrle"),
+    "jpeg-lossless": program("dcmcjpeg", "+e1"),
+    # Through the reversible colour transform.
+    "j2k": wrapped("YBR_RCT", uid.JPEG2000Lossless, lambda p: imagecodecs.jpeg2k_encode(p, codecformat="j2k", reversible=True)),
+    "htj2k": wrapped("YBR_RCT", synthetic.HTJ2K_LOSSLESS, lambda p: imagecodecs.htj2k_encode(p, rgb=True, reversible=True)),
+    "jxl": wrapped("RGB", synthetic.JXL_LOSSLESS, lambda p: imagecodecs.jpegxl_encode(p, lossless=True)),
+}
+
+
+@pytest.mark.parametrize("name", COLOUR_WRITERS)
+def test_grey_stored_as_colour_is_grey(tmp_path, name):
     grey = texture(8)
     ds = colours(radiograph(grey, 8, identity=False), numpy.repeat(grey[..., None], 3, axis=2), "RGB")
-    assert numpy.array_equal(read(save(ds, tmp_path / "x.dcm"))[0]["pixels"], grey * 257)
-    # Through the reversible colour transform of JPEG 2000.
-    stream = synthetic.imagecodecs.jpeg2k_encode(numpy.repeat(grey[..., None], 3, axis=2).astype("u1"), codecformat="j2k", reversible=True)
-    ds.PhotometricInterpretation, ds.PixelData = "YBR_RCT", encapsulate([stream])
-    ds["PixelData"].VR, ds.file_meta.TransferSyntaxUID = "OB", uid.JPEG2000Lossless
-    assert numpy.array_equal(read(save(ds, tmp_path / "y.dcm"))[0]["pixels"], grey * 257)
-    # RGB in lossless JPEG is not transformed.
-    ds = colours(radiograph(grey, 8, identity=False), numpy.repeat(grey[..., None], 3, axis=2), "RGB")
-    program("dcmcjpeg", "+e1")(ds, tmp_path / "z.dcm")
-    assert numpy.array_equal(read(tmp_path / "z.dcm")[0]["pixels"], grey * 257)
+    COLOUR_WRITERS[name](ds, tmp_path / "x.dcm")
+    found = read(tmp_path / "x.dcm")[0]
+    assert "error" not in found, found
+    assert numpy.array_equal(found["pixels"], grey * 257)
