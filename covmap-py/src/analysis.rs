@@ -8,6 +8,7 @@ use covmap_core::engine::{ModelIdentity, Training};
 use covmap_core::render::{self, OverlayOptions};
 use covmap_core::report::{self, DicomObject, DicomOptions, HtmlOptions};
 use covmap_core::{Error, Result};
+use numpy::ndarray::{Array, Dimension, Slice};
 use numpy::{IntoPyArray, PyArray3};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -17,6 +18,9 @@ use crate::error::{attached, detached, parameter};
 use crate::input::Source;
 use crate::radiograph::Radiograph;
 use crate::results::{Detection, Quality, Severity, sign};
+
+/// Longest side of a picture in a notebook.
+const LARGE: usize = 1024;
 
 /// What a pipeline found in one radiograph.
 ///
@@ -65,6 +69,11 @@ impl Analysis {
         let own = given.map(|r| r.get().source.radiograph.clone()).or_else(|| self.radiograph.clone());
         own.ok_or_else(|| Error::Parameter("an unpickled analysis carries no radiograph: pass radiograph=covmap.Radiograph(...)".into()))
     }
+}
+
+/// Every k-th row and column.
+fn thinned<D: Dimension>(picture: &Array<u8, D>, k: usize) -> Array<u8, D> {
+    picture.slice_each_axis(|axis| Slice::new(0, None, if axis.axis.index() < 2 { k as isize } else { 1 })).to_owned()
 }
 
 fn overlay_options(colormap: &str, opacity: f32, contour: bool) -> Result<OverlayOptions> {
@@ -285,11 +294,15 @@ impl Analysis {
         slf.py().import("covmap._plot")?.call_method1("plot", (slf, radiograph))
     }
 
-    /// The overlay; the map alone where the radiograph is not there.
+    /// The overlay, the map alone where the radiograph is not there; every k-th pixel of large ones, since a notebook keeps it.
     fn _repr_png_<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let k = self.inner.width.max(self.inner.height).div_ceil(LARGE);
         let png = detached(py, || match &self.radiograph {
-            Some(r) => render::encode_rgb(&render::analysis_overlay(r, &self.inner, &OverlayOptions::default())?),
-            None => render::encode_grey(self.inner.infection.bytes()),
+            Some(r) => {
+                let picture = render::analysis_overlay(r, &self.inner, &OverlayOptions::default())?;
+                render::encode_rgb(&thinned(&picture, k))
+            }
+            None => render::encode_grey(&thinned(self.inner.infection.bytes(), k)),
         })?;
         Ok(PyBytes::new(py, &png))
     }

@@ -64,6 +64,8 @@ def test_representations(analysis: covmap.Analysis, pipeline: covmap.Pipeline) -
     assert "chest.png" in page and "never a diagnosis" in page and f"{analysis.severity.brixia_estimate:.1f}" in page
     picture = np.asarray(Image.open(io.BytesIO(analysis._repr_png_())))
     assert np.array_equal(picture, analysis.overlay())
+    large = covmap.analyze(np.zeros((1500, 100), np.uint8))
+    assert Image.open(io.BytesIO(large._repr_png_())).size == (50, 750)
     assert "<html" in analysis.to_html()
 
 
