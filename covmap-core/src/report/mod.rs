@@ -1,4 +1,4 @@
-//! An [`Analysis`] in the formats that others read.
+//! An [`Analysis`](crate::Analysis) in the formats that others read.
 
 mod dicom;
 mod html;
