@@ -7,6 +7,7 @@
 //! - What a call puts in `*out`, and `covmap_options_new` returns, `covmap_X_free` takes back; everything else is borrowed.
 //! - A pipeline may be used by many threads at once. Options belong to one thread at a time. Results do not change, and
 //!   may be read by many threads at once.
+//! - A callback returns as C functions do: no C++ exception and no longjmp may leave it.
 //! - Options are pairs of strings, so that new ones never change the ABI.
 //!
 //! # Safety

@@ -15,4 +15,4 @@ def test_valgrind_finds_nothing_with_the_bundled_network(installed, dicom, compi
 
 
 def test_sixteen_threads_share_a_pipeline_for_long(installed, dicom):
-    assert run(installed.compile("gcc", "tests/consumers/c/hammer.c"), dicom, 2, 50, timeout=3000).stdout == "0 wrong\n"
+    assert run(installed.compile("gcc", "tests/consumers/c/hammer.c"), dicom, 2, 20, timeout=3000).stdout == "0 wrong\n"

@@ -107,7 +107,11 @@ void Service::schedule() {
             const std::string series = std::move(stable_.front());
             stable_.pop_front();
             guard.unlock();
-            expand(series, false);
+            try {
+                expand(series, false);
+            } catch (const std::exception &e) {
+                orthanc::error("series " + series + ": " + e.what());
+            }
             guard.lock();
         } else if (scan_wanted_ && time >= next_scan) {
             scan_wanted_ = false;
