@@ -56,6 +56,46 @@ static void count_message(void *user, const char *level, const char *message) {
     ++*(size_t *)user;
 }
 
+/* NULL where something is needed is the caller's mistake, never a crash. */
+static void check_null(const covmap_pipeline *pipeline, const covmap_analysis *analysis) {
+    const covmap_status wrong = COVMAP_STATUS_PARAMETER;
+    covmap_options *options = covmap_options_new();
+    covmap_analysis *no_analysis = NULL;
+    covmap_bytes *no_bytes = NULL;
+    const char *no_path = NULL;
+    uint8_t pixel = 0;
+    uint16_t wide = 0;
+    size_t side = 0;
+    struct seen seen = {0, 0, 0};
+    CHECK(covmap_set_log(count_message, NULL, NULL) == wrong);
+    CHECK(covmap_options_set(NULL, "views", "flip") == wrong && covmap_options_set(options, NULL, "flip") == wrong);
+    CHECK(covmap_options_set(options, "views", NULL) == wrong);
+    CHECK(covmap_options_add_model(NULL, &pixel, 1, NULL) == wrong && covmap_options_add_model(options, NULL, 1, NULL) == wrong);
+    CHECK(covmap_pipeline_new(options, NULL) == wrong);
+    CHECK(covmap_pipeline_describe(NULL, &no_bytes) == wrong && covmap_pipeline_describe(pipeline, NULL) == wrong);
+    CHECK(covmap_analyze_file(NULL, "x", NULL, &no_analysis) == wrong && covmap_analyze_file(pipeline, NULL, NULL, &no_analysis) == wrong);
+    CHECK(covmap_analyze_file(pipeline, "x", NULL, NULL) == wrong);
+    CHECK(covmap_analyze_bytes(NULL, &pixel, 1, NULL, &no_analysis) == wrong);
+    CHECK(covmap_analyze_bytes(pipeline, NULL, 1, NULL, &no_analysis) == wrong && covmap_analyze_bytes(pipeline, &pixel, 1, NULL, NULL) == wrong);
+    CHECK(covmap_analyze_u8(NULL, &pixel, 1, 1, 1, NULL, &no_analysis) == wrong && covmap_analyze_u8(pipeline, &pixel, 1, 1, 1, NULL, NULL) == wrong);
+    CHECK(covmap_analyze_u16(NULL, &wide, 1, 1, 1, NULL, &no_analysis) == wrong);
+    CHECK(covmap_analyze_u16(pipeline, NULL, 1, 1, 1, NULL, &no_analysis) == wrong && covmap_analyze_u16(pipeline, &wide, 1, 1, 1, NULL, NULL) == wrong);
+    CHECK(covmap_analyze_files(NULL, &no_path, 1, NULL, see, &seen) == wrong && covmap_analyze_files(pipeline, NULL, 1, NULL, see, &seen) == wrong);
+    CHECK(covmap_analyze_files(pipeline, &no_path, 1, NULL, see, &seen) == wrong && covmap_analyze_files(pipeline, &no_path, 0, NULL, NULL, &seen) == wrong);
+    CHECK(covmap_analysis_size(NULL, &side, &side) == wrong && covmap_analysis_size(analysis, NULL, &side) == wrong);
+    CHECK(covmap_analysis_size(analysis, &side, NULL) == wrong);
+    CHECK(!covmap_analysis_infection(NULL) && !covmap_analysis_lungs(NULL) && strlen(covmap_last_error()) > 0);
+    CHECK(!covmap_analysis_probability(NULL, &side, &side) && !covmap_analysis_probability(analysis, NULL, &side));
+    CHECK(covmap_analysis_encode(NULL, "json", NULL, &no_bytes) == wrong && covmap_analysis_encode(analysis, NULL, NULL, &no_bytes) == wrong);
+    CHECK(covmap_analysis_encode(analysis, "json", NULL, NULL) == wrong);
+    CHECK(!covmap_bytes_data(NULL) && covmap_bytes_size(NULL) == 0 && !no_analysis && !no_bytes && seen.outcomes == 0);
+    covmap_options_free(options);
+    covmap_options_free(NULL);
+    covmap_pipeline_free(NULL);
+    covmap_analysis_free(NULL);
+    covmap_bytes_free(NULL);
+}
+
 int main(int argc, char **argv) {
     CHECK(argc == 2 || argc == 3); /* a DICOM file, and a small model for tools that are slow */
 
@@ -108,6 +148,8 @@ int main(int argc, char **argv) {
     CHECK(covmap_analyze_bytes(pipeline, content, 10, NULL, &none) == COVMAP_STATUS_INPUT && !none);
     CHECK(covmap_analyze_file(pipeline, "/nowhere.png", NULL, &none) == COVMAP_STATUS_IO && !none);
     free(content);
+
+    check_null(pipeline, file);
 
     /* 8 bits and 16 bits of the same grey are one radiograph. */
     enum { SIDE = 200, STRIDE = 210 };
