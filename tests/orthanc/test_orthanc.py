@@ -94,9 +94,15 @@ def test_twenty_studies_by_c_store_at_once_and_retrieval_by_another_node(orthanc
     finally:
         node.terminate()
         node.wait()
-    received = [pydicom.dcmread(path) for path in archive.iterdir()]
-    assert sorted(data.Modality for data in received) == ["CR", "OT", "SEG", "SR"]
-    assert {data.StudyInstanceUID for data in received} == {study}
+    # C-GET by a fourth.
+    workstation = tmp_path / "workstation"
+    workstation.mkdir()
+    get = ["getscu", "-S", "-aec", "ORTHANC", "-od", workstation, "-k", "QueryRetrieveLevel=STUDY"]
+    run(*get, "-k", f"StudyInstanceUID={study}", "127.0.0.1", server.dicom)
+    for folder in [archive, workstation]:
+        received = [pydicom.dcmread(path) for path in folder.iterdir()]
+        assert sorted(data.Modality for data in received) == ["CR", "OT", "SEG", "SR"]
+        assert {data.StudyInstanceUID for data in received} == {study}
 
 
 def hand(data):
