@@ -201,6 +201,7 @@ const float *covmap_analysis_probability(const covmap_analysis *analysis, size_t
 //   "infection.png"  the infection map as an 8-bit picture
 //   "lung.png"       the lungs as an 8-bit picture, 0 everywhere where no model segments them
 //   "seg.dcm"        DICOM Segmentation of lungs and opacity
+//   "map.dcm"        DICOM Segmentation of the infection map, fractional
 //   "sr.dcm"         DICOM Structured Report of the measurements (TID 1500)
 //   "sc.dcm"         DICOM Secondary Capture of the overlay
 // DICOM results belong to the study of a DICOM input; of another they are COVMAP_STATUS_INPUT. Their UIDs follow from

@@ -83,6 +83,7 @@ pub unsafe extern "C" fn covmap_analysis_probability(analysis: *const Analysis, 
 ///   "infection.png"  the infection map as an 8-bit picture
 ///   "lung.png"       the lungs as an 8-bit picture, 0 everywhere where no model segments them
 ///   "seg.dcm"        DICOM Segmentation of lungs and opacity
+///   "map.dcm"        DICOM Segmentation of the infection map, fractional
 ///   "sr.dcm"         DICOM Structured Report of the measurements (TID 1500)
 ///   "sc.dcm"         DICOM Secondary Capture of the overlay
 /// DICOM results belong to the study of a DICOM input; of another they are COVMAP_STATUS_INPUT. Their UIDs follow from
@@ -135,7 +136,7 @@ impl Analysis {
             _ => {
                 let object = format.strip_suffix(".dcm").and_then(|name| name.parse::<DicomObject>().ok());
                 let object = object.ok_or_else(|| {
-                    let known = "json, html, overlay, overlay.png, infection.png, lung.png, seg.dcm, sr.dcm, sc.dcm";
+                    let known = "json, html, overlay, overlay.png, infection.png, lung.png, seg.dcm, map.dcm, sr.dcm, sc.dcm";
                     Error::Parameter(format!("unknown format {format:?}; known: {known}"))
                 })?;
                 let mut dicom = DicomOptions::default();

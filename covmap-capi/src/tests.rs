@@ -201,6 +201,7 @@ fn every_format_is_what_the_core_makes() {
         let Analysis { inner, radiograph, choices, .. } = &*analysis;
         for (format, object) in [
             (c"seg.dcm", covmap_core::report::DicomObject::Segmentation),
+            (c"map.dcm", covmap_core::report::DicomObject::ProbabilityMap),
             (c"sr.dcm", covmap_core::report::DicomObject::StructuredReport),
             (c"sc.dcm", covmap_core::report::DicomObject::SecondaryCapture),
         ] {

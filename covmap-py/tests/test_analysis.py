@@ -94,7 +94,7 @@ def test_plot(analysis: covmap.Analysis) -> None:
 
 def test_files_are_those_of_the_command(analysis: covmap.Analysis, phantom: Path, phantom_dicom: Path, tmp_path: Path) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-    kinds = ["seg", "sr", "sc"]
+    kinds = ["seg", "map", "sr", "sc"]
     covmap.analyze(phantom_dicom).save(ours, dicom=kinds, html=True)
     command = [COMMAND, "analyze", phantom_dicom, "--out", theirs, "--dicom", ",".join(kinds), "--html", "--quiet"]
     subprocess.run(command, check=True)
@@ -106,7 +106,7 @@ def test_files_are_those_of_the_command(analysis: covmap.Analysis, phantom: Path
         covmap.analyze(phantom.read_bytes()).save(ours)
     with pytest.raises(covmap.InputError):
         analysis.to_dicom()
-    with pytest.raises(covmap.ParameterError, match="known: seg, sr, sc"):
+    with pytest.raises(covmap.ParameterError, match="known: seg, map, sr, sc"):
         analysis.to_dicom("rtstruct")
 
 

@@ -384,7 +384,7 @@ class Analysis:
         directory: _Path,
         *,
         stem: str | None = None,
-        dicom: Sequence[Literal["seg", "sr", "sc"]] = ...,
+        dicom: Sequence[Literal["seg", "map", "sr", "sc"]] = ...,
         html: bool = False,
         colormap: _Colormap = "jet",
         opacity: float = 0.6,
@@ -409,7 +409,7 @@ class Analysis:
 
     def to_dicom(
         self,
-        kind: Literal["seg", "sr", "sc"] = "seg",
+        kind: Literal["seg", "map", "sr", "sc"] = "seg",
         *,
         colormap: _Colormap = "jet",
         opacity: float = 0.6,
@@ -574,5 +574,5 @@ def detection(
 def run_command(arguments: Sequence[str]) -> int:
     """Runs the `covmap` command and returns its exit status; `arguments` starts with the program's name."""
 
-def _restore_analysis(bytes: bytes, file: str | None, options: str, terms: list[str]) -> Analysis: ...
+def _restore_analysis(bytes: bytes, file: str | None, options: str, training: str) -> Analysis: ...
 def _restore_pipeline(paths: list[str], hashes: list[str], threads: int | None, options: list[str]) -> Pipeline: ...
