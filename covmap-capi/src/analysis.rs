@@ -21,7 +21,7 @@ pub struct Analysis {
     pub(crate) file: Option<String>,
     /// What of the options decided the result, as the UIDs of DICOM results have it.
     pub(crate) choices: String,
-    /// Terms of use of the models.
+    /// What the models say of their training, for pages.
     pub(crate) training: Arc<[Training]>,
 }
 

@@ -122,7 +122,7 @@ pub unsafe extern "C" fn covmap_analyze_files(
         let cancel = CancelToken::new();
         let mut run = options.only_for(Use::Analysis)?.over(&pipeline.run);
         run.cancel = Some(cancel.clone());
-        let (read, choices, training) = (options.read(), pipeline.choices(&run), pipeline.training.clone());
+        let (read, choices, training) = (options.read(), pipeline.inner.choices(&run), pipeline.training.clone());
         let outcomes = pipeline.inner.map_many(paths, move |pipeline, path: PathBuf| {
             let radiograph = Radiograph::open_with(&path, &read)?;
             let inner = pipeline.analyze_with(&radiograph, &run)?;
@@ -161,7 +161,7 @@ unsafe fn analyze(
         let (radiograph, file) = read(options)?;
         let inner = pipeline.inner.analyze_with(&radiograph, &run)?;
         log::debug!("{} x {} pixels in {:.1} ms", inner.width, inner.height, start.elapsed().as_secs_f64() * 1000.0);
-        let (choices, training) = (pipeline.choices(&run), pipeline.training.clone());
+        let (choices, training) = (pipeline.inner.choices(&run), pipeline.training.clone());
         *out = Box::into_raw(Box::new(Analysis { inner, radiograph, file, choices, training }));
         Ok(())
     })

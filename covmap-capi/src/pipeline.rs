@@ -16,17 +16,10 @@ use crate::status::{Status, free, guard_status};
 pub struct Pipeline {
     pub(crate) inner: covmap_core::Pipeline,
     pub(crate) fusion: Fusion,
-    /// Terms of use of the models, for pages.
+    /// What the models say of their training, for pages.
     pub(crate) training: Arc<[Training]>,
     /// What an analysis does where its own options do not say otherwise.
     pub(crate) run: RunOptions,
-}
-
-impl Pipeline {
-    /// What of the options decides a result, worded as `covmap analyze` does, so that both make the same DICOM objects.
-    pub(crate) fn choices(&self, run: &RunOptions) -> String {
-        format!("{} {}", self.fusion, run.views)
-    }
 }
 
 /// Loads the models. Options may be NULL: the bundled model, all defaults; they are not needed after this call. On failure
@@ -42,7 +35,7 @@ pub unsafe extern "C" fn covmap_pipeline_new(options: *const Options, out: *mut 
         for model in inner.models() {
             log::info!("loaded {} ({})", model.spec().name, model.sha256());
         }
-        let training = inner.models().iter().filter_map(|m| m.spec().training.clone()).collect();
+        let training = inner.training().cloned().collect();
         *out = Box::into_raw(Box::new(Pipeline { inner, fusion, training, run: options.over(&RunOptions::default()) }));
         Ok(())
     })

@@ -29,7 +29,8 @@ pub(crate) fn run(a: &Analyze) -> Result<u8> {
     results_of.thumbnail &= inputs.len() > 1;
     let (listed, all) = (results_of.thumbnail, inputs.clone());
     let pipeline = a.pipeline.build()?;
-    results_of.training = pipeline.models().iter().filter_map(|m| m.spec().training.clone()).collect();
+    let run_options = a.pipeline.run_options();
+    (results_of.options, results_of.training) = (pipeline.choices(&run_options), pipeline.training().cloned().collect());
     let mut log = Log::new(a, &pipeline, results_of.endings(), started);
     let finished = if a.resume { log.finished_before(&a.out) } else { BTreeMap::new() };
     let (done, todo): (Vec<Input>, Vec<Input>) =
@@ -37,7 +38,7 @@ pub(crate) fn run(a: &Analyze) -> Result<u8> {
     log.files.extend(done.iter().filter_map(|i| finished.get(&key(&i.path)).cloned()));
     let bar = progress(todo.len(), a.quiet || a.json);
     let read_options = ReadOptions::default().frame(a.frame);
-    let (strict, run_options) = (a.strict, a.pipeline.run_options());
+    let strict = a.strict;
     let (mut failed, mut stopped) = (0, false);
     let results = pipeline.map_many(todo.clone(), move |pipeline, input: Input| {
         let start = Instant::now();

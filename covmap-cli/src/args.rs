@@ -98,23 +98,18 @@ pub(crate) struct Analyze {
 }
 
 impl Analyze {
-    /// What to write for every input.
+    /// What to write for every input, as far as the arguments alone say it.
     pub(crate) fn results(&self) -> Results {
         let mut overlay = OverlayOptions::default();
         (overlay.colormap, overlay.opacity, overlay.contour) = (self.colormap, self.opacity, self.contour);
-        let mut dicom = self.dicom.clone();
-        dicom.sort_by_key(|object| object.as_str());
-        dicom.dedup();
-        let p = &self.pipeline;
         Results {
             overlay,
             legend: self.legend,
-            dicom,
-            options: Results::options_of(p.fusion, p.views),
+            dicom: Results::each_once(self.dicom.clone()),
             html: self.html,
             identifiers: self.with_identifiers,
             thumbnail: self.html,
-            training: Vec::new(),
+            ..Results::default()
         }
     }
 }

@@ -88,7 +88,7 @@ fn split(split: &str, row: &Row) -> bool {
 }
 
 fn seen_groups(pipeline: &Pipeline) -> BTreeSet<String> {
-    pipeline.models().iter().filter_map(|m| m.spec().training.as_ref()).flat_map(|t| t.groups.iter().cloned()).collect()
+    pipeline.training().flat_map(|t| t.groups.iter().cloned()).collect()
 }
 
 /// The analysis of the image with a part hidden, read within the lungs of the original.

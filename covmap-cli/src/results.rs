@@ -5,7 +5,7 @@ use std::path::Path;
 use covmap_core::engine::Training;
 use covmap_core::render::{self, OverlayOptions};
 use covmap_core::report::{self, DicomObject, DicomOptions, HtmlOptions, Patient};
-use covmap_core::{Analysis, Fusion, Radiograph, Result, Views};
+use covmap_core::{Analysis, Radiograph, Result};
 use serde_json::{Value, json};
 
 use crate::output::{self, with_ending};
@@ -20,9 +20,9 @@ pub struct Results {
     pub overlay: OverlayOptions,
     /// Whether a colour bar lies under the overlay.
     pub legend: bool,
-    /// DICOM objects, each once.
+    /// DICOM objects: [`Results::each_once`].
     pub dicom: Vec<DicomObject>,
-    /// What of the options decides the analysis itself: [`Results::options_of`].
+    /// What of the options decides the analysis itself: [`Pipeline::choices`](covmap_core::Pipeline::choices).
     pub options: String,
     /// Whether to write the page.
     pub html: bool,
@@ -35,9 +35,11 @@ pub struct Results {
 }
 
 impl Results {
-    /// What of the options decides an analysis, in the words from which the UIDs of DICOM objects follow.
-    pub fn options_of(fusion: Fusion, views: Views) -> String {
-        format!("{fusion} {views}")
+    /// Each object once, in an order that does not depend on how they were asked for.
+    pub fn each_once(mut objects: Vec<DicomObject>) -> Vec<DicomObject> {
+        objects.sort_by_key(|object| object.as_str());
+        objects.dedup();
+        objects
     }
 
     /// Endings of the files, the JSON last: where it stands, the others do.

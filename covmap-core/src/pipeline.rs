@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
 use crate::detection::Detection;
-use crate::engine::{Calibration, Model, ModelIdentity, ModelOptions};
+use crate::engine::{Calibration, Model, ModelIdentity, ModelOptions, Training};
 use crate::fusion::{Fusion, InfectionMap};
 use crate::infection::InfectionProbability;
 use crate::lung::{LungMask, LungProbability};
@@ -126,6 +126,17 @@ impl Pipeline {
     /// The models, in the order given.
     pub fn models(&self) -> &[Model] {
         &self.parts.models
+    }
+
+    /// What the models say of their training, those that say anything.
+    pub fn training(&self) -> impl Iterator<Item = &Training> {
+        self.parts.models.iter().filter_map(|m| m.spec().training.as_ref())
+    }
+
+    /// What of the pipeline and `options` decides an analysis beside the models, for
+    /// [`DicomOptions::options`](crate::report::DicomOptions::options): the same wherever it was made, so that UIDs are too.
+    pub fn choices(&self, options: &RunOptions) -> String {
+        format!("{} {}", self.parts.fusion, options.views)
     }
 
     /// Analyses one radiograph with default options.

@@ -41,7 +41,7 @@ pub(crate) struct Analysis {
 pub(crate) struct How {
     /// What else decided the analysis, from which UIDs follow.
     pub(crate) options: String,
-    /// Terms of the models.
+    /// What the models say of their training, for pages.
     pub(crate) training: Vec<Training>,
 }
 
@@ -275,9 +275,7 @@ impl Analysis {
         };
         let radiograph = attached(py, || self.radiograph_or(radiograph))?;
         detached(py, || {
-            let mut dicom = dicom.iter().map(|kind| kind.parse()).collect::<Result<Vec<DicomObject>>>()?;
-            dicom.sort_by_key(|kind| kind.as_str());
-            dicom.dedup();
+            let dicom = Results::each_once(dicom.iter().map(|kind| kind.parse()).collect::<Result<_>>()?);
             let overlay = overlay_options(colormap, opacity, false)?;
             let (options, training) = (self.how.options.clone(), self.how.training.clone());
             let results = Results { overlay, dicom, options, html, training, ..Results::default() };

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use covmap_cli::Results;
 use covmap_core::{Error, Fusion, PipelineOptions, RunOptions};
 use pyo3::prelude::*;
 
@@ -83,8 +82,8 @@ impl Pipeline {
         })?;
         options.threads = threads.unwrap_or(options.threads);
         let inner = detached(py, || covmap_core::Pipeline::new(&options))?;
-        let training = inner.models().iter().filter_map(|m| m.spec().training.clone()).collect();
-        let how = Arc::new(How { options: Results::options_of(options.fusion, run.views), training });
+        let training = inner.training().cloned().collect();
+        let how = Arc::new(How { options: inner.choices(&run), training });
         Ok(Pipeline { inner, run, how, threads: options.threads, asked_threads: threads, fusion: options.fusion })
     }
 

@@ -45,7 +45,8 @@ pub struct DicomOptions {
     /// How the overlay of the Secondary Capture is painted.
     pub overlay: OverlayOptions,
     /// What else decided the analysis (fusion, views, corrected lungs), in any wording that is the same for the same choice:
-    /// results of different options are different objects with UIDs of their own.
+    /// results of different options are different objects with UIDs of their own. [`Pipeline::choices`](crate::Pipeline::choices)
+    /// words those of a pipeline.
     pub options: String,
 }
 
