@@ -13,7 +13,7 @@ impl Model {
     /// `Parameter` in a build without the feature `bundled-model`.
     #[cfg(feature = "bundled-model")]
     pub fn bundled(options: &ModelOptions) -> Result<Self> {
-        Self::load(BUNDLED.into(), options).map_err(|e| Error::Internal(format!("bundled model: {e}")))
+        Self::load(bytes::Bytes::from_static(BUNDLED), options).map_err(|e| Error::Internal(format!("bundled model: {e}")))
     }
 
     /// Not in this build.

@@ -21,6 +21,7 @@ mod tract;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use bytes::Bytes;
 use ndarray::Array2;
 use tract_onnx::pb::ModelProto;
 
@@ -62,7 +63,7 @@ pub struct Model {
     spec: ModelSpec,
     sha256: String,
     path: Option<PathBuf>,
-    file: std::borrow::Cow<'static, [u8]>,
+    file: Bytes,
     engine: Engine,
     /// With f32 and with bf16 arithmetic, each made when it is first needed.
     networks: [OnceLock<Box<dyn Network>>; 2],
@@ -137,7 +138,7 @@ impl Model {
         Self::load(bytes.into(), options)
     }
 
-    fn load(file: std::borrow::Cow<'static, [u8]>, options: &ModelOptions) -> Result<Self> {
+    fn load(file: Bytes, options: &ModelOptions) -> Result<Self> {
         let proto = onnx::parse(&file)?;
         let metadata = proto.metadata_props.iter().map(|e| (e.key.as_str(), e.value.as_str()));
         let spec = match (&options.spec, ModelSpec::from_metadata(metadata)?) {
@@ -163,7 +164,7 @@ impl Model {
     fn build(&self, mut proto: ModelProto, bf16: bool) -> Result<Box<dyn Network>> {
         onnx::widen(&mut proto)?;
         // tract panics on some malformed graphs; a model file is input like any other.
-        let load = || tract::TractNetwork::load(&proto, &self.spec, self.engine, bf16);
+        let load = || tract::TractNetwork::load(proto, &self.spec, self.engine, bf16);
         let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(load));
         Ok(Box::new(loaded.map_err(|_| Error::Model("the graph is malformed (the loader gave up on it)".into()))??))
     }

@@ -25,7 +25,7 @@ pub(crate) struct TractNetwork {
 
 impl TractNetwork {
     /// Loads a graph for the input its description states.
-    pub(crate) fn load(proto: &ModelProto, spec: &ModelSpec, engine: Engine, bf16: bool) -> Result<Self> {
+    pub(crate) fn load(proto: ModelProto, spec: &ModelSpec, engine: Engine, bf16: bool) -> Result<Self> {
         let graph = proto.graph.as_ref().ok_or_else(|| Error::Model("there is no graph in the model".into()))?;
         // A model is one file: weights elsewhere would let it name any path of this machine.
         if let Some(t) = graph.initializer.iter().find(|t| t.data_location == Some(DataLocation::External as i32)) {
@@ -43,7 +43,10 @@ impl TractNetwork {
         };
         // Declared output shapes often carry a symbolic batch that contradicts the one input given here.
         let onnx = onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
-        let mut model = onnx.model_for_proto_model(proto).map_err(unfit("the graph cannot be read"))?;
+        let mut model = onnx.model_for_proto_model(&proto).map_err(unfit("the graph cannot be read"))?;
+        let names: Vec<String> = graph.output.iter().map(|g| g.name.clone()).collect();
+        // tract has copied the weights.
+        drop(proto);
         let inputs = model.input_outlets().map_err(unfit("the graph has no input"))?.len();
         if inputs != 1 {
             return Err(Error::Model(format!("the graph has {inputs} inputs; one is needed")));
@@ -51,12 +54,9 @@ impl TractNetwork {
         let outlets = spec
             .outputs
             .iter()
-            .map(|o| match graph.output.iter().position(|g| g.name == o.tensor) {
+            .map(|o| match names.iter().position(|name| *name == o.tensor) {
                 Some(i) => Ok(model.outputs[i]),
-                None => {
-                    let names: Vec<&str> = graph.output.iter().map(|g| g.name.as_str()).collect();
-                    Err(Error::Model(format!("the graph has no output {:?}; it has {}", o.tensor, names.join(", "))))
-                }
+                None => Err(Error::Model(format!("the graph has no output {:?}; it has {}", o.tensor, names.join(", ")))),
             })
             .collect::<Result<Vec<_>>>()?;
         model.select_output_outlets(&outlets).map_err(unfit("outputs"))?;

@@ -120,43 +120,37 @@ pub(super) fn step(
 /// A term, its first input channel, how many it has, and the kernel positions that fall on it.
 type Found<'a> = (RoundedTerm, usize, usize, &'a [(usize, usize)]);
 
+/// Weights in the order in which the kernel reads them. What rounding takes from one weight of a filter is given to its next:
+/// what is read has mostly come from a ReLU and is of one sign, so that errors which add up to nothing nearly cancel.
 fn pack(conv: &Conv, filters: usize, groups: &[(usize, usize)], terms: &[Found<'_>]) -> Vec<u16> {
-    let of_filter: Vec<Vec<u16>> = (0..filters).map(|f| rounded_filter(conv, filters, f, terms)).collect();
-    let mut weights = Vec::new();
-    for (first, n) in groups {
-        let mut at = 0;
-        for (term, ..) in terms {
-            for pair in 0..term.pairs {
-                for filter in first * BLOCK..(first + n) * BLOCK {
-                    // Filters that only fill a block are zero.
-                    let both = of_filter.get(filter).map_or([0; 2], |w| [w[at + 2 * pair], w[at + 2 * pair + 1]]);
-                    weights.extend(both);
-                }
-            }
-            at += 2 * term.pairs;
-        }
-    }
-    weights
-}
-
-/// The weights of one filter for all lanes of its terms. What rounding takes from one is given to the next: what is read has
-/// mostly come from a ReLU and is of one sign, so that errors which add up to nothing nearly cancel.
-fn rounded_filter(conv: &Conv, filters: usize, filter: usize, terms: &[Found<'_>]) -> Vec<u16> {
     let [kh, kw] = conv.kernel;
     let channels_in = conv.weights.len() / (filters * kh * kw);
-    let (mut weights, mut owed) = (Vec::new(), 0.0);
-    for (term, channel, channels, positions) in terms {
-        for lane in 0..2 * term.pairs {
-            // A lane beyond the source's channels has no weight.
-            weights.push(if lane < *channels {
-                let of = &conv.weights[(filter * channels_in + channel + lane) * kh * kw..];
-                let exact = positions.iter().map(|(ky, kx)| of[ky * kw + kx]).sum::<f32>() + owed;
-                let bits = rounded(exact);
-                owed = exact - f32::from_bits(u32::from(bits) << 16);
-                bits
-            } else {
-                0
-            });
+    let lanes: usize = terms.iter().map(|(term, ..)| 2 * term.pairs).sum();
+    let mut weights = Vec::with_capacity(lanes * groups.iter().map(|(_, n)| n * BLOCK).sum::<usize>());
+    for (first, n) in groups {
+        let all = first * BLOCK..(first + n) * BLOCK;
+        let real = all.start..all.end.min(filters);
+        // The filters of a group side by side, as each waits for its last rounding. Those that only fill a block stay zero.
+        let (mut exact, mut owed) = (vec![0.0; all.len()], vec![0.0; all.len()]);
+        for (term, channel, channels, positions) in terms {
+            for pair in 0..term.pairs {
+                let at = weights.len();
+                weights.resize(at + 2 * all.len(), 0);
+                // A lane beyond the source's channels has no weight.
+                for lane in (2 * pair..2 * pair + 2).filter(|lane| lane < channels) {
+                    exact.copy_from_slice(&owed);
+                    for (ky, kx) in *positions {
+                        let of = &conv.weights[(real.start * channels_in + channel + lane) * kh * kw + ky * kw + kx..];
+                        exact[..real.len()].iter_mut().zip(of.iter().step_by(channels_in * kh * kw)).for_each(|(sum, w)| *sum += w);
+                    }
+                    let lanes = weights[at..].as_chunks_mut::<2>().0;
+                    for ((both, exact), owed) in lanes.iter_mut().zip(&exact).zip(&mut owed) {
+                        let bits = rounded(*exact);
+                        both[lane % 2] = bits;
+                        *owed = exact - f32::from_bits(u32::from(bits) << 16);
+                    }
+                }
+            }
         }
     }
     weights
