@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use covmap_core::{Error, Model, Pipeline, Radiograph, ReadOptions, Result};
@@ -28,6 +30,8 @@ pub(crate) fn run(a: &Analyze) -> Result<u8> {
     let inputs = inputs::collect(&a.inputs, &a.out, a.recursive, &results_of.endings())?;
     results_of.thumbnail &= inputs.len() > 1;
     let (listed, all) = (results_of.thumbnail, inputs.clone());
+    let read_options = ReadOptions::default().frame(a.frame);
+    let early = Early::start(inputs.first().filter(|_| a.pipeline.parallel() && !a.resume), &read_options);
     let pipeline = a.pipeline.build()?;
     let run_options = a.pipeline.run_options();
     (results_of.options, results_of.training) = (pipeline.choices(&run_options), pipeline.training().cloned().collect());
@@ -37,12 +41,11 @@ pub(crate) fn run(a: &Analyze) -> Result<u8> {
         inputs.into_iter().partition(|i| finished.get(&key(&i.path)).is_some_and(|before| complete(i, &results_of, before)));
     log.files.extend(done.iter().filter_map(|i| finished.get(&key(&i.path)).cloned()));
     let bar = progress(todo.len(), a.quiet || a.json);
-    let read_options = ReadOptions::default().frame(a.frame);
     let strict = a.strict;
     let (mut failed, mut stopped) = (0, false);
     let results = pipeline.map_many(todo.clone(), move |pipeline, input: Input| {
         let start = Instant::now();
-        let radiograph = Radiograph::open_with(&input.path, &read_options)?;
+        let radiograph = early.take(&input.path).unwrap_or_else(|| Radiograph::open_with(&input.path, &read_options))?;
         let analysis = pipeline.analyze_with(&radiograph, &run_options)?;
         if strict {
             analysis.quality.require_good()?;
@@ -86,6 +89,27 @@ pub(crate) fn run(a: &Analyze) -> Result<u8> {
         say!("{} analysed, {failed} failed{skipped}; results in {}", log.analysed, a.out.display());
     }
     Ok(if failed == 0 { OK } else { SOME_FAILED })
+}
+
+/// The first radiograph, read while the model loads.
+struct Early(Mutex<Option<(PathBuf, JoinHandle<Result<Radiograph>>)>>);
+
+impl Early {
+    fn start(first: Option<&Input>, options: &ReadOptions) -> Self {
+        let first = first.map(|input| {
+            let (path, options) = (input.path.clone(), *options);
+            (path.clone(), std::thread::spawn(move || Radiograph::open_with(path, &options)))
+        });
+        Early(Mutex::new(first))
+    }
+
+    /// `None` for all but the first, and where reading it panicked.
+    fn take(&self, path: &Path) -> Option<Result<Radiograph>> {
+        let mut early = self.0.lock().ok()?;
+        let (_, reading) = early.take_if(|(first, _)| first == path)?;
+        drop(early);
+        reading.join().ok()
+    }
 }
 
 /// What is kept of a finished input.

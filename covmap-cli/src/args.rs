@@ -185,6 +185,11 @@ impl PipelineArguments {
         Pipeline::new(&options).map_err(wrong_argument)
     }
 
+    /// Whether a second thread may work.
+    pub(crate) fn parallel(&self) -> bool {
+        self.threads != Some(1) && std::thread::available_parallelism().is_ok_and(|n| n.get() > 1)
+    }
+
     pub(crate) fn run_options(&self) -> RunOptions {
         let mut options = RunOptions::default();
         options.views = self.views;

@@ -8,7 +8,10 @@ use covmap_core::report::{self, DicomObject, DicomOptions, HtmlOptions, Patient}
 use covmap_core::{Analysis, Radiograph, Result};
 use serde_json::{Value, json};
 
-use crate::output::{self, with_ending};
+use crate::output::{self, Unfinished, with_ending};
+
+/// Ending of the overlay.
+const OVERLAY: &str = "overlay.png";
 
 /// Ending of the small picture.
 pub(crate) const THUMBNAIL: &str = "thumb.jpg";
@@ -44,7 +47,7 @@ impl Results {
 
     /// Endings of the files, the JSON last: where it stands, the others do.
     pub(crate) fn endings(&self) -> Vec<String> {
-        let mut endings: Vec<String> = ["overlay.png", "infection.png", "lung.png"].map(str::to_owned).into();
+        let mut endings: Vec<String> = [OVERLAY, "infection.png", "lung.png"].map(str::to_owned).into();
         endings.extend(self.dicom.iter().map(|object| format!("{object}.dcm")));
         endings.extend(self.html.then(|| "html".to_owned()));
         endings.extend(self.thumbnail.then(|| THUMBNAIL.to_owned()));
@@ -71,11 +74,20 @@ impl Results {
         if let Some(patient) = &patient {
             json["input"]["patient"] = json!(patient);
         }
-        let mut picture = render::analysis_overlay(radiograph, analysis, &self.overlay)?;
-        if self.legend {
-            picture = render::with_legend(&picture, &self.overlay)?;
-        }
-        let mut files = vec![render::encode_rgb(&picture)?, render::encode_grey(analysis.infection.bytes())?, render::encode_grey(lungs)?];
+        let overlay = || {
+            let mut picture = render::analysis_overlay(radiograph, analysis, &self.overlay)?;
+            if self.legend {
+                picture = render::with_legend(&picture, &self.overlay)?;
+            }
+            // By far the largest file: straight to the disk.
+            let path = with_ending(stem, OVERLAY);
+            let mut file = Unfinished::create(&path)?;
+            render::write_rgb(&picture, &mut file).map_err(|e| e.in_file(&path))?;
+            Ok(file)
+        };
+        let masks = || Ok([render::encode_grey(analysis.infection.bytes())?, render::encode_grey(lungs)?]);
+        let (overlay, masks): (Result<_>, Result<_>) = covmap_core::join(overlay, masks);
+        let (overlay, mut files) = (overlay?, Vec::from(masks?));
         let mut dicom = DicomOptions::default();
         (dicom.overlay, dicom.options) = (self.overlay, self.options.clone());
         for object in &self.dicom {
@@ -91,7 +103,8 @@ impl Results {
             files.push(report::thumbnail(radiograph, analysis, &self.overlay)?);
         }
         files.push(format!("{json:#}\n").into_bytes());
-        for (ending, bytes) in self.endings().iter().zip(&files) {
+        overlay.finish()?;
+        for (ending, bytes) in self.endings().iter().skip(1).zip(&files) {
             output::write(&with_ending(stem, ending), bytes)?;
         }
         Ok(json)

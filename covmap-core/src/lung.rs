@@ -161,12 +161,7 @@ impl LungMask {
         let boxes = [RIGHT, LEFT].map(|side| {
             simd::bounding_box(slice(&labels), w, h, side).map(|(x0, y0, x1, y1)| Extent { left: x0, top: y0, right: x1, bottom: y1 })
         });
-        let mut areas = [0; 2];
-        for value in &labels {
-            if let 1..=2 = *value {
-                areas[usize::from(*value) - 1] += 1;
-            }
-        }
+        let areas = [RIGHT, LEFT].map(|side| simd::count(slice(&labels), side));
         LungMask { labels, boxes, areas }
     }
 

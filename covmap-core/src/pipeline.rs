@@ -16,7 +16,7 @@ use crate::quality::Quality;
 use crate::radiograph::View;
 use crate::run::{Stage, Views};
 use crate::severity::Severity;
-use crate::threads::{self, Threads};
+use crate::threads::Threads;
 use crate::{Error, Radiograph, ReadOptions, Result, RunOptions};
 
 /// Radiograph to [`Analysis`]. Loads once, runs many: immutable, cheap to clone, shared freely between threads.
@@ -259,23 +259,28 @@ impl Pipeline {
     where
         I: IntoIterator,
         I::IntoIter: Send + 'static,
-        I::Item: IntoRadiograph,
+        I::Item: IntoRadiograph + Send,
     {
         let options = options.clone();
         self.map_many(inputs, move |pipeline, input: I::Item| pipeline.analyze_with(&input.into_radiograph()?, &options))
     }
 
     /// Work of the caller's own (reading, rendering, writing) beside the analysis, several inputs at a time, in order as
-    /// [`Pipeline::analyze_many`]. The pipeline handed to `work` analyses on the calling thread alone.
+    /// [`Pipeline::analyze_many`]. The pipeline handed to `work` analyses on the calling thread alone, but for a batch of one,
+    /// which has all threads.
     pub fn map_many<I, T, F>(&self, inputs: I, work: F) -> Many<T>
     where
         I: IntoIterator,
         I::IntoIter: Send + 'static,
+        I::Item: Send,
         T: Send + 'static,
         F: Fn(&Pipeline, I::Item) -> Result<T> + Send + Sync + 'static,
     {
-        let serial = Pipeline { parts: self.parts.clone(), threads: Threads::ONE };
-        Many::start(inputs.into_iter(), move |input| threads::alone(|| work(&serial, input)), self.parts.at_once)
+        let inputs = inputs.into_iter();
+        let single = inputs.size_hint() == (1, Some(1));
+        let (threads, at_once) = if single { (self.threads.clone(), 1) } else { (Threads::ONE, self.parts.at_once) };
+        let pipeline = Pipeline { parts: self.parts.clone(), threads };
+        Many::start(inputs, move |input| pipeline.threads.run(|| work(&pipeline, input)), at_once)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Two-dimensional planes in standard layout, as every stage hands them to the kernels and to the resampler.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer, pixels};
 use ndarray::{Array2, s};
 
 use crate::{Error, Result};
@@ -22,23 +22,27 @@ pub(crate) fn mirrored(map: &Array2<f32>) -> Array2<f32> {
 
 /// A sample that the resampler knows.
 pub(crate) trait Resample: bytemuck::Pod {
-    const PIXEL: PixelType;
+    /// Statically typed: the resampler's code for a dozen other pixel types would double the library.
+    type Pixel: PixelTrait;
 }
 
 impl Resample for u16 {
-    const PIXEL: PixelType = PixelType::U16;
+    type Pixel = pixels::U16;
 }
 
 impl Resample for f32 {
-    const PIXEL: PixelType = PixelType::F32;
+    type Pixel = pixels::F32;
 }
 
 /// Stretches a plane of (rows, columns) to another size by a triangle filter: antialiased bilinear, as Pillow's `BILINEAR`.
 pub(crate) fn stretch<T: Resample>(values: &[T], from: (usize, usize), to: (usize, usize)) -> Result<Vec<T>> {
     let fault = |e: &dyn std::fmt::Display| Error::Internal(format!("resize: {e}"));
-    let source = ImageRef::new(from.1 as u32, from.0 as u32, bytemuck::cast_slice(values), T::PIXEL).map_err(|e| fault(&e))?;
-    let mut target = Image::new(to.1 as u32, to.0 as u32, T::PIXEL);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    Resizer::new().resize(&source, &mut target, &options).map_err(|e| fault(&e))?;
-    Ok(bytemuck::pod_collect_to_vec(target.buffer()))
+    let source =
+        TypedImageRef::<T::Pixel>::from_buffer(from.1 as u32, from.0 as u32, bytemuck::cast_slice(values)).map_err(|e| fault(&e))?;
+    let mut target = vec![T::zeroed(); to.0 * to.1];
+    let mut view =
+        TypedImage::<T::Pixel>::from_buffer(to.1 as u32, to.0 as u32, bytemuck::cast_slice_mut(&mut target)).map_err(|e| fault(&e))?;
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false);
+    Resizer::new().resize_typed(&source, &mut view, &options).map_err(|e| fault(&e))?;
+    Ok(target)
 }

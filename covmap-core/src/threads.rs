@@ -98,6 +98,12 @@ pub(crate) fn alone<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// Two pieces of work: at the same time where this thread may share its work, one after the other within a batch, whose images
+/// are what runs at the same time.
+pub fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+    if may_share() { rayon::join(a, b) } else { (a(), b()) }
+}
+
 /// Whether a pixel kernel may share its work out, to rayon's current pool: one of ours, or the process's own, whose threads
 /// are those of the process that first asked.
 pub(crate) fn may_share() -> bool {

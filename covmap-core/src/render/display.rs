@@ -2,6 +2,9 @@
 
 use ndarray::{Array2, ArrayView2};
 
+use crate::plane::slice_mut;
+use crate::simd;
+
 /// Share of the pixels that may saturate at either end.
 const CLIPPED: f64 = 0.005;
 
@@ -11,10 +14,9 @@ const CLIPPED: f64 = 0.005;
 /// that uses a few hundred of 65,536 levels shows as well as one that uses them all. Percentiles are nearest-rank, exact.
 /// A picture of one level becomes 0; an empty one stays empty.
 pub fn display_window(pixels: ArrayView2<'_, u16>) -> Array2<u8> {
-    let mut histogram = vec![0u64; 65_536];
-    for &level in &pixels {
-        histogram[usize::from(level)] += 1;
-    }
+    let pixels = pixels.as_standard_layout();
+    let values = pixels.as_slice().unwrap_or_default();
+    let histogram = simd::histogram(values);
     let rank = (CLIPPED * pixels.len() as f64) as u64;
     let low = level_at(histogram.iter(), rank);
     let high = 65_535 - level_at(histogram.iter().rev(), rank);
@@ -29,7 +31,9 @@ pub fn display_window(pixels: ArrayView2<'_, u16>) -> Array2<u8> {
             }
         })
         .collect();
-    pixels.mapv(|level| table[usize::from(level)])
+    let mut shown = Array2::zeros(pixels.dim());
+    simd::lut_u8(values, &table, slice_mut(&mut shown));
+    shown
 }
 
 /// How far into the histogram more than `rank` pixels have been met.

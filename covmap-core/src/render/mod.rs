@@ -14,7 +14,7 @@ pub use contour::{LEFT_LUNG_COLOUR, OPACITY_COLOUR, RIGHT_LUNG_COLOUR, outline_l
 pub use display::display_window;
 pub use legend::with_legend;
 pub use overlay::{OverlayOptions, coefficients, overlay};
-pub use write::{encode_grey, encode_grey16, encode_rgb};
+pub use write::{encode_grey, encode_grey16, encode_rgb, write_rgb};
 
 use ndarray::Array3;
 

@@ -61,6 +61,14 @@ impl RegionCount {
     }
 }
 
+kernel! {
+    /// How many of `values` equal `wanted`.
+    pub fn count, count_at(values: &[u8], wanted: u8) -> u64 {
+        // So many at a time that a byte holds their number.
+        values.chunks(255).map(|some| u64::from(some.iter().map(|&value| u8::from(value == wanted)).sum::<u8>())).sum()
+    }
+}
+
 /// Bounding box `(x0, y0, x1, y1)` of the pixels of `labels` (`w * h`, row by row) that equal `label`; `x1` and `y1` are
 /// exclusive. `None` where there are none.
 pub fn bounding_box(labels: &[u8], w: usize, h: usize, label: u8) -> Option<(usize, usize, usize, usize)> {
@@ -99,6 +107,18 @@ mod tests {
     use super::super::tests::{SIZES, noise, noise_bytes};
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn counts_like_a_loop() {
+        for n in [0, 1, 254, 255, 256, 1000] {
+            for values in [noise_bytes(n, 3), vec![2; n]] {
+                let expected = values.iter().filter(|v| **v == 2).count() as u64;
+                for level in Level::available() {
+                    assert_eq!(count_at(level, &values, 2), expected);
+                }
+            }
+        }
+    }
 
     fn check_counts(region: &[u8], bytes: &[u8], regions: usize) {
         let mut expected = vec![RegionCount { area: 3, infected: 2, sum: 1 }; regions];

@@ -1,7 +1,9 @@
 //! Intensity kernels: VOI window, lookup table, inversion, mean and standard deviation.
 #![allow(unsafe_code)]
 
-use super::kernel;
+use rayon::prelude::*;
+
+use super::{BAND_PIXELS, in_parallel, kernel};
 
 /// Lanes of every sum, whatever the vector width: the order of additions, and so the result, is the same at all levels.
 const LANES: usize = 16;
@@ -41,6 +43,39 @@ kernel! {
         for (out, &value) in dst.iter_mut().zip(src) {
             *out = lut[usize::from(value)];
         }
+    }
+}
+
+/// How often each of the 65,536 levels occurs.
+pub fn histogram(src: &[u16]) -> Vec<u64> {
+    let count = |src: &[u16]| {
+        let mut counts = vec![0u64; 65_536];
+        src.iter().for_each(|&level| counts[usize::from(level)] += 1);
+        counts
+    };
+    if !in_parallel(src.len()) {
+        return count(src);
+    }
+    // Few parts: each has a table of its own.
+    let parts = src.par_chunks(src.len().div_ceil(rayon::current_num_threads())).map(count);
+    parts.reduce(
+        || vec![0; 65_536],
+        |mut sum, part| {
+            sum.iter_mut().zip(part).for_each(|(sum, n)| *sum += n);
+            sum
+        },
+    )
+}
+
+/// `dst[i] = lut[src[i]]`; `lut` has 65536 entries.
+pub fn lut_u8(src: &[u16], lut: &[u8], dst: &mut [u8]) {
+    assert_eq!(src.len(), dst.len(), "lut_u8: source and destination differ in length");
+    let lut: &[u8; 65536] = lut.try_into().expect("lut_u8: the table has 65536 entries");
+    let band = |(dst, src): (&mut [u8], &[u16])| dst.iter_mut().zip(src).for_each(|(out, &level)| *out = lut[usize::from(level)]);
+    if in_parallel(src.len()) {
+        dst.par_chunks_mut(BAND_PIXELS).zip(src.par_chunks(BAND_PIXELS)).for_each(band);
+    } else {
+        band((dst, src));
     }
 }
 
