@@ -17,33 +17,42 @@ covmap::Pipeline load(const Settings &settings) {
     return covmap::Pipeline(options);
 }
 
+/// One of the slots, until it goes out of scope.
+class Turn {
+public:
+    explicit Turn(std::counting_semaphore<> &slots) : slots_(slots) { slots_.acquire(); }
+    Turn(const Turn &) = delete;
+    Turn &operator=(const Turn &) = delete;
+    ~Turn() { slots_.release(); }
+
+private:
+    std::counting_semaphore<> &slots_;
+};
+
 } // namespace
 
 Analyzer::Analyzer(const Settings &settings)
-    : settings_(settings), pipeline_(load(settings)), identity_(Json::parse(pipeline_.describe())) {
+    : settings_(settings), pipeline_(load(settings)), identity_(Json::parse(pipeline_.describe())),
+      slots_(static_cast<std::ptrdiff_t>(settings.workers)) {
     identity_["store"] = settings.store;
     identity_["body_parts"] = settings.body_parts;
 }
 
-std::string Analyzer::place(const std::string &instance, const char *kind) const {
-    return "/instances/" + instance + "/" + kind + "/" + std::to_string(settings_.record);
+std::string Analyzer::place(const std::string &instance) const {
+    return "/instances/" + instance + "/metadata/" + std::to_string(settings_.record);
 }
 
 std::optional<Json> Analyzer::record_of(const std::string &instance) const {
-    auto record = orthanc::get_json(place(instance, "metadata"));
+    auto record = orthanc::get_json(place(instance));
     if (!record || !record->is_object() || record->value("identity", Json()) != identity_) {
         return std::nullopt;
     }
     return record;
 }
 
-std::optional<std::string> Analyzer::json_of(const std::string &instance) const {
-    return orthanc::get(place(instance, "attachments") + "/data");
-}
-
 void Analyzer::keep(const std::string &instance, Json record) const {
     record["identity"] = identity_;
-    orthanc::put(place(instance, "metadata"), record.dump());
+    orthanc::put(place(instance), record.dump());
 }
 
 Verdict Analyzer::analyze(const std::string &instance, bool force) const {
@@ -60,30 +69,32 @@ Verdict Analyzer::analyze(const std::string &instance, bool force) const {
         keep(instance, {{"status", "ignored"}, {"reason", reason}});
         return Verdict::ignored;
     }
-    orthanc::Buffer file;
-    orthanc::dicom_of(instance, file);
-    std::optional<covmap::Analysis> analysis;
+    std::optional<Results> results;
     try {
-        const auto limit = std::move(covmap::Options().set("timeout_ms", std::to_string(settings_.timeout_ms)));
-        analysis.emplace(pipeline_.analyze_bytes({file.data(), file.size()}, limit));
+        results.emplace(results_of(instance));
     } catch (const covmap::Error &e) {
         keep(instance, {{"status", "failed"}, {"reason", e.what()}});
         orthanc::warning("instance " + instance + ": " + e.what());
         return Verdict::failed;
     }
-    const Json results = store(instance, *analysis);
+    Json stored = Json::object();
+    for (const auto &[object, file] : results->objects) {
+        stored[object] = orthanc::post("/instances", file.text()).value("ID", "");
+    }
     // Last: where it stands, all results do.
-    keep(instance, {{"status", "analyzed"}, {"results", results}});
+    keep(instance, {{"status", "analyzed"}, {"results", stored}, {"json", results->json.text()}});
     return Verdict::analyzed;
 }
 
-Json Analyzer::store(const std::string &instance, const covmap::Analysis &analysis) const {
-    Json results = Json::object();
+Analyzer::Results Analyzer::results_of(const std::string &instance) const {
+    const Turn turn(slots_);
+    orthanc::Buffer file;
+    orthanc::dicom_of(instance, file);
+    const auto limit = std::move(covmap::Options().set("timeout_ms", std::to_string(settings_.timeout_ms)));
+    const covmap::Analysis analysis = pipeline_.analyze_bytes({file.data(), file.size()}, limit);
+    std::vector<std::pair<std::string, covmap::Bytes>> objects;
     for (const std::string &object : settings_.store) {
-        const covmap::Bytes file = analysis.encode(object + ".dcm");
-        const Json stored = orthanc::post("/instances", file.text());
-        results[object] = stored.value("ID", "");
+        objects.emplace_back(object, analysis.encode(object + ".dcm"));
     }
-    orthanc::put(place(instance, "attachments"), analysis.encode("json").text());
-    return results;
+    return {std::move(objects), analysis.encode("json")};
 }

@@ -51,12 +51,9 @@ std::optional<Json> analyzed(OrthancPluginRestOutput *output, const std::string 
 
 // GET /instances/{id}/covmap
 void result(OrthancPluginRestOutput *output, const OrthancPluginHttpRequest *request) {
-    const std::string instance = request->groups[0];
-    if (!analyzed(output, instance)) {
-        return;
+    if (const auto record = analyzed(output, request->groups[0])) {
+        answer(output, record->value("json", ""), "application/json");
     }
-    const auto json = service->analyzer().json_of(instance);
-    json ? answer(output, *json, "application/json") : answer(output, 404, {{"status", "the stored result is gone"}});
 }
 
 // GET /instances/{id}/covmap/overlay

@@ -33,7 +33,8 @@ void Service::start() {
     }
     scan_wanted_ = settings_.scan_at_start;
     threads_.emplace_back(&Service::schedule, this);
-    for (std::size_t i = 0; i < settings_.workers; i++) {
+    // While one analyses, another stores what it found before.
+    for (std::size_t i = 0; i < 2 * settings_.workers; i++) {
         threads_.emplace_back(&Service::work, this);
     }
 }

@@ -22,7 +22,7 @@ struct Settings {
     bool scan_at_start = true;
     bool backfill = false;
     unsigned timeout_ms = 60000;
-    /// Number of the metadata and the attachment that hold a record, and of the global property.
+    /// Number of the metadata that hold a record, and of the global property.
     int record = 4269;
 
     Settings();
