@@ -8,6 +8,7 @@
  * - What a call puts in *out, and covmap_options_new returns, covmap_X_free takes back; everything else is borrowed.
  * - A pipeline may be used by many threads at once. Options belong to one thread at a time. Results do not change, and
  * may be read by many threads at once.
+ * - Threads are the pipeline's own, as many as "threads" says, or the caller's (covmap_options_set_runner).
  * - A callback returns as C functions do: no C++ exception and no longjmp may leave it.
  * - Options are pairs of strings, so that new ones never change the ABI.
  *
@@ -66,6 +67,14 @@ typedef struct covmap_pipeline covmap_pipeline;
 // comes from any thread, from several at once, and must not call covmap_set_log.
 typedef void (*covmap_log_callback)(void *user, const char *level, const char *message);
 
+// One image of a batch, for a covmap_runner to call with the data that came with it. It may take seconds, keeps to the
+// thread that calls it, and has nothing to return.
+typedef void (*covmap_task)(void *data, size_t index);
+
+// Calls task(data, index) once for every index below count, in any order, on threads of its choice, several at once where
+// it likes, and returns 0 when the last of them has returned. Anything else says that it could not, and ends the batch.
+typedef int (*covmap_runner)(void *user, covmap_task task, void *data, size_t count);
+
 // Receives one outcome of a batch: index is the path's place, counted from 0. With COVMAP_STATUS_OK the analysis is the
 // callback's own, to be freed with covmap_analysis_free; else it is NULL, and error says why, valid during the call.
 // Returns 0 to go on; anything else cancels the batch.
@@ -95,7 +104,7 @@ covmap_options *covmap_options_new(void);
 //   "model"           path of an ONNX file instead of the bundled model; set several times, it makes an ensemble
 //   "fusion"          how an ensemble's members become one: "mean" (default), "logit-mean", "max", "vote"
 //   "threads"         threads of one analysis, and images at once in a batch, at least "1"; all processors by default. With
-//                     "1" an analysis runs on the calling thread alone.
+//                     "1" an analysis runs on the calling thread alone. covmap_options_set_runner brings the caller's.
 // Options of a pipeline or of one analysis:
 //   "views"           test-time views: "none" (default), "flip" (also the mirror image; twice the time)
 //   "operating_point" where detection says positive: "specificity95" (default), "sensitivity95"
@@ -120,6 +129,12 @@ covmap_status covmap_options_add_model(covmap_options *options, const uint8_t *b
 
 // Frees options; NULL is allowed.
 void covmap_options_free(covmap_options *options);
+
+// Lets a pipeline's batches (covmap_analyze_files) run on the caller's threads, and the pipeline start none: an analysis
+// keeps to the thread that asks for it. The runner gets user with each call, on the thread that asks for the batch, as many
+// images at a time as four times "threads"; it is used as long as the pipeline lives. NULL: threads of the pipeline's own,
+// as by default.
+covmap_status covmap_options_set_runner(covmap_options *options, covmap_runner runner, void *user);
 
 // Loads the models. Options may be NULL: the bundled model, all defaults; they are not needed after this call. On failure
 // *out is NULL.
@@ -170,7 +185,9 @@ covmap_status covmap_analyze_u16(const covmap_pipeline *pipeline,
 
 // Analyses count files, several at a time (the pipeline's "threads"), one thread each. The callback gets every outcome on
 // the calling thread, in the order of the paths, while later files are still being worked on; a file that fails does not
-// end the batch. "timeout_ms" bounds the whole batch. COVMAP_STATUS_CANCELLED where the callback ended it.
+// end the batch. A pipeline with a runner (covmap_options_set_runner) gives it some files at a time, and the callback their
+// outcomes before the next; COVMAP_STATUS_PARAMETER where the runner fails. "timeout_ms" bounds the whole batch.
+// COVMAP_STATUS_CANCELLED where the callback ended it.
 covmap_status covmap_analyze_files(const covmap_pipeline *pipeline,
                                    const char *const *paths,
                                    size_t count,

@@ -94,6 +94,27 @@ inline void check(covmap_status status) {
 }
 } // namespace detail
 
+/// The caller's own threads: calls task(i) once for every i below count, in any order, several at once where it likes, and
+/// returns when the last call has returned. A task does not throw.
+using Runner = std::function<void(std::size_t count, const std::function<void(std::size_t)> &task)>;
+
+namespace detail {
+/// What a runner threw, on the thread that asked for the batch.
+inline std::exception_ptr &thrown_by_runner() {
+    static thread_local std::exception_ptr thrown;
+    return thrown;
+}
+inline int run(void *user, covmap_task task, void *data, std::size_t count) noexcept {
+    try {
+        (*static_cast<const Runner *>(user))(count, [=](std::size_t index) { task(data, index); });
+        return 0;
+    } catch (...) {
+        thrown_by_runner() = std::current_exception();
+        return 1;
+    }
+}
+} // namespace detail
+
 /// Options by name; the list is at covmap_options_set.
 class Options {
 public:
@@ -112,10 +133,18 @@ public:
         detail::check(covmap_options_add_model(handle_.get(), file.data(), file.size(), text));
         return *this;
     }
+    /// Batches of the pipeline run on these threads; batches on several threads call it at once.
+    Options &set_runner(Runner runner) {
+        runner_ = std::make_shared<Runner>(std::move(runner));
+        detail::check(covmap_options_set_runner(handle_.get(), detail::run, runner_.get()));
+        return *this;
+    }
     const covmap_options *get() const noexcept { return handle_.get(); }
 
 private:
+    friend class Pipeline;
     detail::Owner<covmap_options, covmap_options_free> handle_;
+    std::shared_ptr<Runner> runner_;
 };
 
 /// A result as bytes: a text, a picture, a DICOM file.
@@ -180,7 +209,7 @@ struct Outcome {
 class Pipeline {
 public:
     Pipeline() : Pipeline(nullptr) {}
-    explicit Pipeline(const Options &options) : Pipeline(options.get()) {}
+    explicit Pipeline(const Options &options) : Pipeline(options.get()) { runner_ = options.runner_; }
 
     Analysis analyze_file(const std::string &path) const { return analyze_file(path, nullptr); }
     Analysis analyze_file(const std::string &path, const Options &options) const { return analyze_file(path, options.get()); }
@@ -195,7 +224,7 @@ public:
     }
 
     /// Every outcome in the order of the paths, on this thread; `each` returns false to end the batch. Returns whether it
-    /// ran to its end. What `each` throws ends the batch too, and is thrown again here.
+    /// ran to its end. What `each` or a runner throws ends the batch too, and is thrown again here.
     bool analyze_files(const std::vector<std::string> &paths, const std::function<bool(Outcome)> &each) const {
         return analyze_files(paths, nullptr, each);
     }
@@ -258,10 +287,11 @@ private:
             names.push_back(path.c_str());
         }
         Batch batch{each, nullptr};
-        // `outcome` has C++ linkage by the letter; every compiler that this header knows calls both alike.
+        detail::thrown_by_runner() = nullptr;
+        // `outcome` (and detail::run) has C++ linkage by the letter; every compiler that this header knows calls both alike.
         covmap_status status = covmap_analyze_files(handle_.get(), names.data(), names.size(), options, outcome, &batch);
-        if (batch.thrown) {
-            std::rethrow_exception(batch.thrown);
+        if (auto thrown = batch.thrown ? batch.thrown : std::exchange(detail::thrown_by_runner(), nullptr)) {
+            std::rethrow_exception(thrown);
         }
         if (status == COVMAP_STATUS_CANCELLED) {
             return false;
@@ -271,6 +301,7 @@ private:
     }
 
     detail::Owner<covmap_pipeline, covmap_pipeline_free> handle_;
+    std::shared_ptr<Runner> runner_;
 };
 
 /// While it lives, the library's messages go to `receive` (level and text), from any thread. One at a time in a process.

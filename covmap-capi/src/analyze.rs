@@ -100,7 +100,9 @@ pub unsafe extern "C" fn covmap_analyze_u16(
 
 /// Analyses count files, several at a time (the pipeline's "threads"), one thread each. The callback gets every outcome on
 /// the calling thread, in the order of the paths, while later files are still being worked on; a file that fails does not
-/// end the batch. "timeout_ms" bounds the whole batch. COVMAP_STATUS_CANCELLED where the callback ended it.
+/// end the batch. A pipeline with a runner (covmap_options_set_runner) gives it some files at a time, and the callback their
+/// outcomes before the next; COVMAP_STATUS_PARAMETER where the runner fails. "timeout_ms" bounds the whole batch.
+/// COVMAP_STATUS_CANCELLED where the callback ended it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn covmap_analyze_files(
     pipeline: *const Pipeline,
@@ -123,12 +125,12 @@ pub unsafe extern "C" fn covmap_analyze_files(
         let mut run = options.only_for(Use::Analysis)?.over(&pipeline.run);
         run.cancel = Some(cancel.clone());
         let (read, choices, training) = (options.read(), pipeline.inner.choices(&run), pipeline.training.clone());
-        let outcomes = pipeline.inner.map_many(paths, move |pipeline, path: PathBuf| {
-            let radiograph = Radiograph::open_with(&path, &read)?;
-            let inner = pipeline.analyze_with(&radiograph, &run)?;
-            Ok(Analysis { inner, radiograph, file: name(&path), choices: choices.clone(), training: training.clone() })
-        });
-        for (index, outcome) in outcomes.enumerate() {
+        let work = move |inner: &covmap_core::Pipeline, path: &PathBuf| {
+            let radiograph = Radiograph::open_with(path, &read)?;
+            let inner = inner.analyze_with(&radiograph, &run)?;
+            Ok(Analysis { inner, radiograph, file: name(path), choices: choices.clone(), training: training.clone() })
+        };
+        let deliver = |index: usize, outcome: Result<Analysis>| {
             let (status, error, analysis) = match outcome {
                 Ok(analysis) => (Status::Ok, CString::default(), Box::into_raw(Box::new(analysis))),
                 Err(error) => (error.kind().into(), text_of(&error.to_string()), std::ptr::null_mut()),
@@ -138,6 +140,15 @@ pub unsafe extern "C" fn covmap_analyze_files(
                 cancel.cancel();
                 return Err(Error::Cancelled("the callback ended the batch"));
             }
+            Ok(())
+        };
+        let Some((runner, at_a_time)) = pipeline.runner else {
+            let outcomes = pipeline.inner.map_many(paths, move |inner, path: PathBuf| work(inner, &path));
+            return outcomes.enumerate().try_for_each(|(index, outcome)| deliver(index, outcome));
+        };
+        for (part, paths) in paths.chunks(at_a_time).enumerate() {
+            let outcomes = runner.map(paths, &|path| work(&pipeline.inner, path))?;
+            outcomes.into_iter().enumerate().try_for_each(|(i, outcome)| deliver(part * at_a_time + i, outcome))?;
         }
         Ok(())
     })

@@ -7,6 +7,7 @@
 //! - What a call puts in `*out`, and `covmap_options_new` returns, `covmap_X_free` takes back; everything else is borrowed.
 //! - A pipeline may be used by many threads at once. Options belong to one thread at a time. Results do not change, and
 //!   may be read by many threads at once.
+//! - Threads are the pipeline's own, as many as "threads" says, or the caller's (covmap_options_set_runner).
 //! - A callback returns as C functions do: no C++ exception and no longjmp may leave it.
 //! - Options are pairs of strings, so that new ones never change the ABI.
 //!
@@ -20,6 +21,8 @@ mod status;
 mod log;
 
 mod options;
+
+mod runner;
 
 mod pipeline;
 
@@ -39,6 +42,7 @@ pub use bytes::*;
 pub use log::*;
 pub use options::*;
 pub use pipeline::*;
+pub use runner::*;
 pub use status::*;
 
 use std::ffi::c_char;

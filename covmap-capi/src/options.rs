@@ -12,6 +12,7 @@ use covmap_core::render::{Colormap, OverlayOptions};
 use covmap_core::{Error, Fusion, Model, ModelOptions, OperatingPoint, Precision, ReadOptions, Result, RunOptions, Views};
 
 use crate::pointer;
+use crate::runner::Runner;
 use crate::status::{Status, free, guard, guard_status};
 
 /// What a call does with options.
@@ -50,6 +51,7 @@ pub struct Options {
     models: Vec<Source>,
     fusion: Option<Fusion>,
     threads: Option<usize>,
+    pub(crate) runner: Option<Runner>,
     views: Option<Views>,
     operating_point: Option<OperatingPoint>,
     precision: Option<Precision>,
@@ -69,6 +71,7 @@ impl Options {
     /// Refuses an option that means nothing to this call.
     pub(crate) fn only_for(&self, call: Use) -> Result<&Self> {
         let stranger = self.given.iter().find(|name| KNOWN.iter().any(|(known, uses)| known == *name && !uses.contains(&call)));
+        let stranger = stranger.or(self.runner.filter(|_| call != Use::Pipeline).map(|_| &"runner"));
         let calls = match call {
             Use::Pipeline => "covmap_pipeline_new",
             Use::Analysis => "covmap_analyze_...",
@@ -158,7 +161,7 @@ pub extern "C" fn covmap_options_new() -> *mut Options {
 ///   "model"           path of an ONNX file instead of the bundled model; set several times, it makes an ensemble
 ///   "fusion"          how an ensemble's members become one: "mean" (default), "logit-mean", "max", "vote"
 ///   "threads"         threads of one analysis, and images at once in a batch, at least "1"; all processors by default. With
-///                     "1" an analysis runs on the calling thread alone.
+///                     "1" an analysis runs on the calling thread alone. covmap_options_set_runner brings the caller's.
 /// Options of a pipeline or of one analysis:
 ///   "views"           test-time views: "none" (default), "flip" (also the mirror image; twice the time)
 ///   "operating_point" where detection says positive: "specificity95" (default), "sensitivity95"

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::bytes::Bytes;
 use crate::options::{Options, Use};
 use crate::pointer;
+use crate::runner::Runner;
 use crate::status::{Status, free, guard_status};
 
 /// Models, loaded and ready. Many threads may analyse with one pipeline at once, and need no lock for it.
@@ -18,6 +19,8 @@ pub struct Pipeline {
     pub(crate) fusion: Fusion,
     /// What the models say of their training, for pages.
     pub(crate) training: Arc<[Training]>,
+    /// Of batches, where the caller brings one, and how many images it gets at a time.
+    pub(crate) runner: Option<(Runner, usize)>,
     /// What an analysis does where its own options do not say otherwise.
     pub(crate) run: RunOptions,
 }
@@ -31,12 +34,14 @@ pub unsafe extern "C" fn covmap_pipeline_new(options: *const Options, out: *mut 
         let (out, options) = unsafe { (pointer::result(out, "out")?, options.as_ref()) };
         let options = options.cloned().unwrap_or_default();
         let fusion = options.only_for(Use::Pipeline)?.fusion();
-        let inner = covmap_core::Pipeline::of(options.models()?, fusion, options.threads())?;
+        let runner = options.runner.map(|runner| (runner, 4 * options.threads()));
+        let threads = if runner.is_some() { 1 } else { options.threads() };
+        let inner = covmap_core::Pipeline::of(options.models()?, fusion, threads)?;
         for model in inner.models() {
             log::info!("loaded {} ({})", model.spec().name, model.sha256());
         }
         let training = inner.training().cloned().collect();
-        *out = Box::into_raw(Box::new(Pipeline { inner, fusion, training, run: options.over(&RunOptions::default()) }));
+        *out = Box::into_raw(Box::new(Pipeline { inner, fusion, training, runner, run: options.over(&RunOptions::default()) }));
         Ok(())
     })
 }

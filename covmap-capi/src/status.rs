@@ -97,7 +97,8 @@ pub(crate) unsafe fn free<T>(object: *mut T) {
     }
 }
 
-fn contain<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+/// A panic as its message.
+pub(crate) fn contain<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(|| {
         #[cfg(test)]
         crate::tests::panic_if_asked();

@@ -49,6 +49,7 @@ fn panics_stay_inside() {
         inside("analysis_encode", &|| covmap_analysis_encode(null(), null(), null(), bytes) == Status::Internal);
         inside("analyze_files", &|| covmap_analyze_files(null(), null(), 0, null(), None, null_mut()) == Status::Internal);
         inside("options_add_model", &|| covmap_options_add_model(null_mut(), null(), 0, null()) == Status::Internal);
+        inside("options_set_runner", &|| covmap_options_set_runner(null_mut(), None, null_mut()) == Status::Internal);
         inside("pipeline_describe", &|| covmap_pipeline_describe(null(), bytes) == Status::Internal);
         inside("bytes_data", &|| covmap_bytes_data(null()).is_null());
         inside("bytes_size", &|| covmap_bytes_size(null()) == 0);

@@ -1,4 +1,5 @@
 // Uses all of covmap.hpp on the DICOM file given, with a small model for tools that are slow; the exit status is 0 if all of it does what the header says.
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -95,6 +96,46 @@ int main(int argc, char **argv) {
         caught = true;
     }
     CHECK(caught);
+
+    // The caller's threads, which get four images for each of "threads"; and none.
+    std::size_t most = 0;
+    covmap::Options own;
+    own.set("threads", "1").set_runner([&](std::size_t count, const std::function<void(std::size_t)> &task) {
+        most = std::max(most, count);
+        std::vector<std::thread> workers;
+        for (std::size_t i = 0; i < count; i++) {
+            workers.emplace_back([&task, i] { task(i); });
+        }
+        for (std::thread &worker : workers) {
+            worker.join();
+        }
+    });
+    if (argc == 3) {
+        own.set("model", argv[2]);
+    }
+    {
+        const covmap::Pipeline elsewhere(own);
+        const std::vector<std::string> many(5, argv[1]);
+        std::size_t equal = 0;
+        CHECK(elsewhere.analyze_files(many, [&](covmap::Outcome outcome) {
+            equal += outcome.analysis && outcome.analysis->encode("json").text() == file.encode("json").text();
+            return true;
+        }));
+        CHECK(equal == 5 && most == 4);
+        CHECK(!elsewhere.analyze_files({argv[1]}, [](covmap::Outcome) { return false; }));
+        CHECK(elsewhere.analyze_file(argv[1]).encode("json").text() == file.encode("json").text());
+        CHECK(fails([&] { pipeline.analyze_file(argv[1], own); }) == COVMAP_STATUS_PARAMETER);
+        own.set_runner([](std::size_t, const std::function<void(std::size_t)> &) { throw std::runtime_error("no threads"); });
+        const covmap::Pipeline without(own);
+        std::string said;
+        try {
+            without.analyze_files(paths, [](covmap::Outcome) { return true; });
+        } catch (const std::runtime_error &error) {
+            said = error.what();
+        }
+        CHECK(said == "no threads");
+        CHECK(without.analyze_files({}, [](covmap::Outcome) { return true; }));
+    }
 
     std::vector<std::thread> threads;
     for (int i = 0; i < 4; i++) {
