@@ -114,6 +114,20 @@ inline int run(void *user, covmap_task task, void *data, std::size_t count) noex
     }
 }
 } // namespace detail
+/// Ends analyses from any thread.
+class CancelToken {
+public:
+    CancelToken() : handle_(covmap_cancel_token_new()) {
+        if (!handle_) {
+            throw Error(COVMAP_STATUS_INTERNAL, covmap_last_error());
+        }
+    }
+    void cancel() const { detail::check(covmap_cancel_token_cancel(handle_.get())); }
+    const covmap_cancel_token *get() const noexcept { return handle_.get(); }
+
+private:
+    detail::Owner<covmap_cancel_token, covmap_cancel_token_free> handle_;
+};
 
 /// Options by name; the list is at covmap_options_set.
 class Options {
@@ -137,6 +151,11 @@ public:
     Options &set_runner(Runner runner) {
         runner_ = std::make_shared<Runner>(std::move(runner));
         detail::check(covmap_options_set_runner(handle_.get(), detail::run, runner_.get()));
+        return *this;
+    }
+    /// Analyses with these options end soon after token.cancel().
+    Options &set_cancel_token(const CancelToken &token) {
+        detail::check(covmap_options_set_cancel_token(handle_.get(), token.get()));
         return *this;
     }
     const covmap_options *get() const noexcept { return handle_.get(); }

@@ -123,7 +123,8 @@ pub unsafe extern "C" fn covmap_analyze_files(
         let options = options.cloned().unwrap_or_default();
         let cancel = CancelToken::new();
         let mut run = options.only_for(Use::Analysis)?.over(&pipeline.run);
-        run.cancel = Some(cancel.clone());
+        // A token of the caller may be that of other analyses too: it is not ours to cancel.
+        run.cancel.get_or_insert(cancel.clone());
         let (read, choices, training) = (options.read(), pipeline.inner.choices(&run), pipeline.training.clone());
         let work = move |inner: &covmap_core::Pipeline, path: &PathBuf| {
             let radiograph = Radiograph::open_with(path, &read)?;

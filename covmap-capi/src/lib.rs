@@ -22,6 +22,7 @@ mod log;
 
 mod options;
 
+mod cancel;
 mod runner;
 
 mod pipeline;
@@ -39,6 +40,7 @@ mod tests;
 pub use analysis::*;
 pub use analyze::*;
 pub use bytes::*;
+pub use cancel::*;
 pub use log::*;
 pub use options::*;
 pub use pipeline::*;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use covmap_core::engine::ModelSpec;
 use covmap_core::radiograph::{BufferOptions, Photometric};
 use covmap_core::render::{Colormap, OverlayOptions};
-use covmap_core::{Error, Fusion, Model, ModelOptions, OperatingPoint, Precision, ReadOptions, Result, RunOptions, Views};
+use covmap_core::{CancelToken, Error, Fusion, Model, ModelOptions, OperatingPoint, Precision, ReadOptions, Result, RunOptions, Views};
 
 use crate::pointer;
 use crate::runner::Runner;
@@ -27,13 +27,14 @@ pub(crate) enum Use {
 }
 
 /// Every option, and what it is for.
-const KNOWN: [(&str, &[Use]); 14] = [
+const KNOWN: [(&str, &[Use]); 15] = [
     ("model", &[Use::Pipeline]),
     ("fusion", &[Use::Pipeline]),
     ("threads", &[Use::Pipeline]),
     ("views", &[Use::Pipeline, Use::Analysis]),
     ("operating_point", &[Use::Pipeline, Use::Analysis]),
     ("precision", &[Use::Pipeline, Use::Analysis]),
+    ("max_memory_bytes", &[Use::Pipeline, Use::Analysis]),
     ("timeout_ms", &[Use::Analysis]),
     ("frame", &[Use::Analysis]),
     ("photometric", &[Use::Analysis]),
@@ -43,6 +44,9 @@ const KNOWN: [(&str, &[Use]); 14] = [
     ("opacity", &[Use::Result]),
     ("contour", &[Use::Result]),
 ];
+
+/// What a cancel token is called among the options.
+const CANCEL: &str = "a cancel token";
 
 /// Options of a pipeline, of one analysis or of one result, by name.
 #[derive(Debug, Clone, Default)]
@@ -55,7 +59,9 @@ pub struct Options {
     views: Option<Views>,
     operating_point: Option<OperatingPoint>,
     precision: Option<Precision>,
+    max_memory: Option<u64>,
     timeout: Option<Duration>,
+    cancel: Option<CancelToken>,
     frame: u32,
     buffer: BufferOptions,
     overlay: OverlayOptions,
@@ -70,7 +76,8 @@ enum Source {
 impl Options {
     /// Refuses an option that means nothing to this call.
     pub(crate) fn only_for(&self, call: Use) -> Result<&Self> {
-        let stranger = self.given.iter().find(|name| KNOWN.iter().any(|(known, uses)| known == *name && !uses.contains(&call)));
+        let uses = |name: &str| KNOWN.iter().find(|(known, _)| *known == name).map_or(&[Use::Analysis][..], |(_, uses)| uses);
+        let stranger = self.given.iter().find(|name| !uses(name).contains(&call));
         let stranger = stranger.or(self.runner.filter(|_| call != Use::Pipeline).map(|_| &"runner"));
         let calls = match call {
             Use::Pipeline => "covmap_pipeline_new",
@@ -112,6 +119,8 @@ impl Options {
         run.views = self.views.unwrap_or(run.views);
         run.operating_point = self.operating_point.unwrap_or(run.operating_point);
         run.precision = self.precision.unwrap_or(run.precision);
+        run.limits.max_memory_bytes = self.max_memory.unwrap_or(run.limits.max_memory_bytes);
+        run.cancel = self.cancel.clone().or(run.cancel);
         run.deadline = self.timeout.and_then(|limit| Instant::now().checked_add(limit)).or(run.deadline);
         run
     }
@@ -128,6 +137,12 @@ impl Options {
         self.overlay
     }
 
+    /// For analyses alone, whoever else the options are given to.
+    pub(crate) fn cancel_by(&mut self, token: CancelToken) {
+        self.cancel = Some(token);
+        self.given.push(CANCEL);
+    }
+
     fn set(&mut self, name: &'static str, value: &str) -> Result<()> {
         match name {
             "fusion" => self.fusion = Some(value.parse()?),
@@ -135,6 +150,7 @@ impl Options {
             "views" => self.views = Some(value.parse()?),
             "operating_point" => self.operating_point = Some(value.parse()?),
             "precision" => self.precision = Some(value.parse()?),
+            "max_memory_bytes" => self.max_memory = Some(number(name, value, 0..=u64::MAX)?),
             "timeout_ms" => self.timeout = Some(Duration::from_millis(number(name, value, 0..=u64::MAX)?)),
             "frame" => self.frame = number(name, value, 0..=u32::MAX)?,
             "photometric" => self.buffer.photometric = photometric(value)?,
@@ -166,8 +182,10 @@ pub extern "C" fn covmap_options_new() -> *mut Options {
 ///   "views"           test-time views: "none" (default), "flip" (also the mirror image; twice the time)
 ///   "operating_point" where detection says positive: "specificity95" (default), "sensitivity95"
 ///   "precision"       arithmetic of the network: "auto" (default), "f32", "bf16"
+///   "max_memory_bytes" ends an analysis with COVMAP_STATUS_LIMITS_EXCEEDED before it starts where it would need more beside
+///                     pipeline and radiograph; "2147483648" by default
 /// Options of one analysis:
-///   "timeout_ms"      ends it with COVMAP_STATUS_CANCELLED soon after as many milliseconds
+///   "timeout_ms"      ends it with COVMAP_STATUS_CANCELLED soon after as many milliseconds; ten minutes end it in any case
 ///   "frame"           frame of a multi-frame DICOM file or page of a TIFF file, counted from "0" (default)
 ///   "photometric"     what bright means in a buffer: "MONOCHROME2" (dense, default), "MONOCHROME1" (thin: it is inverted)
 ///   "window"          grey levels of a buffer shown as black and as white, "LOW,HIGH"; its full range by default

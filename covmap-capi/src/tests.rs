@@ -53,6 +53,9 @@ fn panics_stay_inside() {
         inside("pipeline_describe", &|| covmap_pipeline_describe(null(), bytes) == Status::Internal);
         inside("bytes_data", &|| covmap_bytes_data(null()).is_null());
         inside("bytes_size", &|| covmap_bytes_size(null()) == 0);
+        inside("cancel_token_new", &|| covmap_cancel_token_new().is_null());
+        inside("cancel_token_cancel", &|| covmap_cancel_token_cancel(null()) == Status::Internal);
+        inside("options_set_cancel_token", &|| covmap_options_set_cancel_token(null_mut(), null()) == Status::Internal);
         inside("set_log", &|| covmap_set_log(None, null_mut(), null()) == Status::Internal);
         let options = covmap_options_new();
         PANIC.set(true);

@@ -36,6 +36,10 @@ pub(crate) fn run(a: &Analyze) -> Result<u8> {
     let run_options = a.pipeline.run_options();
     (results_of.options, results_of.training) = (pipeline.choices(&run_options), pipeline.training().cloned().collect());
     let mut log = Log::new(a, &pipeline, results_of.endings(), started);
+    if a.resume {
+        let root = a.out.join("run");
+        output::sweep(inputs.iter().map(|i| i.stem.as_path()).chain([root.as_path()]));
+    }
     let finished = if a.resume { log.finished_before(&a.out) } else { BTreeMap::new() };
     let (done, todo): (Vec<Input>, Vec<Input>) =
         inputs.into_iter().partition(|i| finished.get(&key(&i.path)).is_some_and(|before| complete(i, &results_of, before)));

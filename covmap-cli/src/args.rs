@@ -1,6 +1,7 @@
 //! Arguments of the command; what they mean is written where `--help` shows it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use covmap_core::engine::Engine;
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     Model(ModelArguments),
     Phantom(PhantomArguments),
+    Selftest(Selftest),
 }
 
 /// Analyse radiographs: maps, masks, overlays and JSON.
@@ -86,7 +88,8 @@ pub(crate) struct Analyze {
     /// Print every result as one line of JSON.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Skip inputs that an earlier run with the same models and options has finished in DIR.
+    /// Skip inputs that an earlier run with the same models and options has finished in DIR, and remove what it left unfinished
+    /// there. That run has to be over.
     #[arg(long)]
     pub(crate) resume: bool,
     /// Stop at the first input that fails.
@@ -168,9 +171,21 @@ pub(crate) struct PipelineArguments {
     /// Where detection says positive: sensitivity95 or specificity95.
     #[arg(long, default_value_t)]
     pub(crate) operating_point: OperatingPoint,
+    /// Seconds that the analysis of one radiograph may take; one that takes longer has failed.
+    #[arg(long, default_value_t = 600.0, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: f64,
+    /// MiB that the analysis of one radiograph may need beside the radiograph itself, predicted before it starts. As many
+    /// run at a time as there are threads.
+    #[arg(long, default_value_t = 2048, value_name = "MIB")]
+    pub(crate) max_memory: u32,
     /// Radiographs analysed at a time. Default: all processors.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
+}
+
+fn seconds(text: &str) -> std::result::Result<f64, String> {
+    let seconds = text.parse().ok().filter(|s| Duration::try_from_secs_f64(*s).is_ok());
+    seconds.ok_or_else(|| "a number of seconds is needed".to_owned())
 }
 
 impl PipelineArguments {
@@ -195,6 +210,8 @@ impl PipelineArguments {
         options.views = self.views;
         options.precision = self.precision;
         options.operating_point = self.operating_point;
+        options.limits.max_time = Duration::from_secs_f64(self.timeout);
+        options.limits.max_memory_bytes = u64::from(self.max_memory) << 20;
         options
     }
 }
@@ -303,4 +320,18 @@ pub(crate) struct PhantomArguments {
     /// Variation of anatomy and noise.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+}
+
+/// Check that covmap gives on this machine what it should: run it once after installing.
+///
+/// Analyses a phantom (a synthetic radiograph as a DICOM file) with the bundled model, once for every instruction set that this
+/// processor has, and compares with the results recorded when the model was bundled: probabilities, areas of lung and opacity
+/// in all six zones, Brixia estimate, detection. Takes a few seconds, reads and writes no file, needs no network.
+/// Exit status: 0 all that this machine has passed, 1 something differs: then use no result of this installation.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: covmap selftest && echo fit for use")]
+pub(crate) struct Selftest {
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

@@ -59,12 +59,17 @@ fn walk(root: &Path, folder: &Path, recursive: bool, out: Option<&Path>, found: 
             if recursive && !path.is_symlink() && path.canonicalize().ok().as_deref() != out {
                 walk(root, &path, recursive, out, found)?;
             }
-        } else if looks_like_an_image(&path) {
+        } else if !is_special(&path) && looks_like_an_image(&path) {
             let relative = path.strip_prefix(root).unwrap_or(&path).to_owned();
             found.push((path, relative));
         }
     }
     Ok(())
+}
+
+/// Pipes, sockets and devices: to open one may wait for ever.
+fn is_special(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
 }
 
 fn looks_like_an_image(path: &Path) -> bool {

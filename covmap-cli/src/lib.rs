@@ -18,6 +18,7 @@ mod model;
 mod output;
 mod phantom;
 mod results;
+mod selftest;
 
 use std::ffi::OsString;
 
@@ -55,6 +56,7 @@ where
         Command::Evaluate(a) => evaluate::run(&a),
         Command::Model(a) => model::run(&a),
         Command::Phantom(a) => phantom::run(&a),
+        Command::Selftest(a) => selftest::run(&a),
     };
     result.unwrap_or_else(|e| {
         eprintln!("covmap: {e}");

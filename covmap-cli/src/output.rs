@@ -1,10 +1,15 @@
-//! Result files: whole or absent.
+//! Result files: whole or absent, whenever the process ends. (When the machine does, that is up to its file system: nothing
+//! here waits for the disk.)
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use covmap_core::{Error, Result};
 use tempfile::NamedTempFile;
+
+/// How the names of unfinished files begin.
+const UNFINISHED: &str = ".covmap-";
 
 /// Writes through a temporary file in the same folder and renames it into place.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -24,7 +29,7 @@ impl Unfinished {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".covmap-");
+        builder.prefix(UNFINISHED);
         // Results are ordinary files: the umask decides who reads them.
         #[cfg(unix)]
         let builder = builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
@@ -46,6 +51,17 @@ impl Write for Unfinished {
 
     fn flush(&mut self) -> std::io::Result<()> {
         self.file.flush()
+    }
+}
+
+/// Removes what a process that was killed left unfinished in the folders of these stems.
+pub(crate) fn sweep<'a>(stems: impl Iterator<Item = &'a Path>) {
+    let folders: HashSet<&Path> = stems.filter_map(Path::parent).collect();
+    for entry in folders.into_iter().filter_map(|f| std::fs::read_dir(f).ok()).flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            // What cannot be removed does no harm.
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }
 

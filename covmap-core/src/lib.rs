@@ -25,6 +25,7 @@ mod archive;
 mod digest;
 mod error;
 mod limits;
+mod memory;
 pub mod metrics;
 mod plane;
 pub mod simd;
@@ -46,6 +47,8 @@ pub mod severity;
 
 pub mod phantom;
 pub mod run;
+#[cfg(feature = "bundled-model")]
+pub mod selftest;
 
 pub use detection::Detection;
 pub use engine::{Model, ModelOptions, ModelSpec};

@@ -150,9 +150,12 @@ impl Pipeline {
     /// Analyses one radiograph.
     ///
     /// # Errors
-    /// As [`Pipeline::analyze`]; `Cancelled`; `Parameter` for a precision that this build does not have.
+    /// As [`Pipeline::analyze`]; `Cancelled`; `LimitsExceeded` where it would need more memory than it may
+    /// ([`Pipeline::peak_memory`]); `Parameter` for a precision that this build does not have.
     pub fn analyze_with(&self, radiograph: &Radiograph, options: &RunOptions) -> Result<Analysis> {
         options.precision.require_available()?;
+        let options = &options.started();
+        options.limits.check_memory(self.peak_memory(radiograph.width(), radiograph.height(), options)?)?;
         options.enter(Stage::Quality)?;
         let mut quality = Quality::assess(radiograph);
         let (infections, lungs, geometry) = self.predict(radiograph, options)?;
@@ -242,6 +245,10 @@ impl Pipeline {
         }
         let geometry = first.ok_or_else(|| Error::Internal("a pipeline without models".into()))?;
         Ok((infections, lungs, geometry))
+    }
+
+    pub(crate) fn threads(&self) -> &Threads {
+        &self.threads
     }
 
     fn lung_threshold(&self) -> f32 {
@@ -348,13 +355,21 @@ impl<T: Send + 'static> Many<T> {
         let window = Arc::new(Window { taken: Mutex::new(0), moved: Condvar::new(), ahead: 2 * threads });
         let source = Arc::new(Mutex::new(inputs.enumerate()));
         let work = Arc::new(work);
-        let workers = (0..threads)
-            .map(|_| {
-                let (send, source, work, window) = (send.clone(), source.clone(), work.clone(), window.clone());
-                std::thread::spawn(move || worker(&source, &*work, &window, &send))
-            })
-            .collect();
-        Many { results: Some(results), early: BTreeMap::new(), next: 0, window, workers }
+        let mut early = BTreeMap::new();
+        let mut workers = Vec::with_capacity(threads);
+        for _ in 0..threads {
+            let (send, source, work, window) = (send.clone(), source.clone(), work.clone(), window.clone());
+            match std::thread::Builder::new().spawn(move || worker(&source, &*work, &window, &send)) {
+                Ok(worker) => workers.push(worker),
+                // Fewer threads do the same work; without any there is none.
+                Err(e) if workers.is_empty() => {
+                    early.insert(0, Err(Error::Internal(format!("no thread for a batch: {e}"))));
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        Many { results: Some(results), early, next: 0, window, workers }
     }
 }
 

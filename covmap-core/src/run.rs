@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, simd};
+use crate::{Error, Limits, Result, simd};
 
 /// Cancels running analyses from any thread. Clones share one state.
 #[derive(Debug, Clone, Default)]
@@ -147,8 +147,10 @@ named! {
 pub struct RunOptions {
     /// Honoured between the layers of the network.
     pub cancel: Option<CancelToken>,
-    /// The run ends with [`Error::Cancelled`] soon after this instant.
+    /// The run ends with [`Error::Cancelled`] soon after this instant. Default behavior: [`Limits::max_time`] alone.
     pub deadline: Option<Instant>,
+    /// Bounds on memory and time of an analysis. Default behavior: [`Limits::default`].
+    pub limits: Limits,
     /// Default behavior: no extra views.
     pub views: Views,
     /// Default behavior: automatic.
@@ -164,6 +166,7 @@ impl fmt::Debug for RunOptions {
         f.debug_struct("RunOptions")
             .field("cancel", &self.cancel)
             .field("deadline", &self.deadline)
+            .field("limits", &self.limits)
             .field("views", &self.views)
             .field("precision", &self.precision)
             .field("operating_point", &self.operating_point)
@@ -183,6 +186,13 @@ impl RunOptions {
         Ok(())
     }
 
+    /// The same options with a deadline no later than [`Limits::max_time`] from now.
+    pub(crate) fn started(&self) -> Self {
+        let latest = Instant::now().checked_add(self.limits.max_time);
+        let deadline = self.deadline.into_iter().chain(latest).min();
+        RunOptions { deadline, ..self.clone() }
+    }
+
     pub(crate) fn enter(&self, stage: Stage) -> Result<()> {
         self.check()?;
         if let Some(f) = &self.on_progress {
@@ -195,6 +205,7 @@ impl RunOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn names_round_trip() {
@@ -214,5 +225,8 @@ mod tests {
         assert!(matches!(options.check(), Err(Error::Cancelled(_))));
         let late = RunOptions { deadline: Some(Instant::now()), ..Default::default() };
         assert!(matches!(late.check(), Err(Error::Cancelled(_))));
+        let brief = RunOptions { limits: Limits { max_time: Duration::ZERO, ..Limits::default() }, ..Default::default() };
+        assert!(brief.check().is_ok() && matches!(brief.started().check(), Err(Error::Cancelled(_))));
+        assert!(RunOptions::default().started().check().is_ok());
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
 
+use covmap_core::RunOptions;
 use covmap_core::pipeline::Many;
 use pyo3::prelude::*;
 use pyo3::types::PyIterator;
@@ -29,7 +30,13 @@ pub(crate) struct AnalyzeMany {
     process: u32,
 }
 
-pub(crate) fn start<'py>(pipeline: &Pipeline, iterable: &Bound<'py, PyAny>, progress: bool, errors: &str) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn start<'py>(
+    pipeline: &Pipeline,
+    run: RunOptions,
+    iterable: &Bound<'py, PyAny>,
+    progress: bool,
+    errors: &str,
+) -> PyResult<Bound<'py, PyAny>> {
     let py = iterable.py();
     let raises = match errors {
         "raise" => true,
@@ -38,7 +45,7 @@ pub(crate) fn start<'py>(pipeline: &Pipeline, iterable: &Bound<'py, PyAny>, prog
     };
     let inputs = iterable.try_iter()?.unbind();
     let (send, receive) = channel::<PyResult<Input>>();
-    let (run, how) = (pipeline.run.clone(), pipeline.how.clone());
+    let how = pipeline.how.clone();
     let many = pipeline.inner.map_many(receive, move |pipeline, input| match input {
         Ok(input) => {
             let source = input.read()?;

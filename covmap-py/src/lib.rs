@@ -24,7 +24,7 @@ mod _covmap {
     use super::{
         analysis::{Analysis, restore as restore_analysis},
         batch::AnalyzeMany,
-        pipeline::{Pipeline, analyze, analyze_many, restore as restore_pipeline},
+        pipeline::{CancelToken, Pipeline, analyze, analyze_many, restore as restore_pipeline},
         radiograph::Radiograph,
         results::{Detection, Quality, Severity},
         run_command,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use covmap_core::{Error, Fusion, PipelineOptions, RunOptions};
 use pyo3::prelude::*;
@@ -94,6 +95,9 @@ impl Pipeline {
     ///         (rows, columns) or (rows, columns, 1 to 4 channels); a PIL image; a pydicom Dataset; a Radiograph. Arrays of
     ///         uint8 and uint16 span the full range of their type, floats their minimum to maximum; bright is dense. Grey
     ///         stored as RGB is grey, alpha lies over black.
+    ///     timeout: Seconds after which it ends; ten minutes end it in any case.
+    ///     cancel: A token; cancelling it, from any thread, ends the analysis.
+    ///     max_memory: Bytes that the analysis may need beside pipeline and radiograph; 2 GiB by default.
     ///
     /// Raises:
     ///     IoError: The file cannot be read.
@@ -101,13 +105,22 @@ impl Pipeline {
     ///     InputTypeError: No kind of object, or no dtype, of these.
     ///     ParameterError: An array of another shape.
     ///     LimitsExceededError: More than 16,384 pixels a side or 100 million in all.
+    ///     LimitsExceededError: It would need more memory than `max_memory`.
+    ///     CancelledError: It was cancelled, or took longer than `timeout`.
     ///     ModelError: The network's output is not finite.
-    #[pyo3(signature = (x, /))]
-    fn analyze(&self, x: &Bound<'_, PyAny>) -> PyResult<Analysis> {
+    #[pyo3(signature = (x, /, *, timeout=None, cancel=None, max_memory=None))]
+    fn analyze(
+        &self,
+        x: &Bound<'_, PyAny>,
+        timeout: Option<f64>,
+        cancel: Option<&CancelToken>,
+        max_memory: Option<u64>,
+    ) -> PyResult<Analysis> {
+        let run = self.run_within(x.py(), timeout, cancel, max_memory)?;
         let input = Input::of(x, &InputOptions::default())?;
         detached(x.py(), || {
             let source = input.read()?;
-            Ok(Analysis::new(self.inner.analyze_with(&source.radiograph, &self.run)?, source, &self.how))
+            Ok(Analysis::new(self.inner.analyze_with(&source.radiograph, &run)?, source, &self.how))
         })
     }
 
@@ -120,9 +133,22 @@ impl Pipeline {
     ///     progress: Show a tqdm bar, where tqdm is installed.
     ///     errors: "yield" gives the exception of an input that fails in place of its result; "raise" raises it, and the batch
     ///         goes on with the next `next`.
-    #[pyo3(signature = (iterable, /, *, progress=false, errors="yield"))]
-    fn analyze_many<'py>(&self, iterable: &Bound<'py, PyAny>, progress: bool, errors: &str) -> PyResult<Bound<'py, PyAny>> {
-        batch::start(self, iterable, progress, errors)
+    ///     timeout: Seconds after which the whole batch ends: what is not done by then fails.
+    ///     cancel: A token; cancelling it, from any thread, does the same at once.
+    ///     max_memory: Bytes that each analysis may need beside pipeline and radiograph; 2 GiB by default.
+    #[allow(clippy::too_many_arguments)]
+    #[pyo3(signature = (iterable, /, *, progress=false, errors="yield", timeout=None, cancel=None, max_memory=None))]
+    fn analyze_many<'py>(
+        &self,
+        iterable: &Bound<'py, PyAny>,
+        progress: bool,
+        errors: &str,
+        timeout: Option<f64>,
+        cancel: Option<&CancelToken>,
+        max_memory: Option<u64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let run = self.run_within(iterable.py(), timeout, cancel, max_memory)?;
+        batch::start(self, run, iterable, progress, errors)
     }
 
     /// The same answer of the network read within other lungs, e.g. a corrected mask.
@@ -160,6 +186,54 @@ impl Pipeline {
     fn __repr__(&self) -> String {
         let names: Vec<&str> = self.inner.models().iter().map(|m| m.spec().name.as_str()).collect();
         format!("<covmap.Pipeline {}>", names.join(" + "))
+    }
+}
+
+impl Pipeline {
+    /// How a run differs from the pipeline's others. The clock starts here.
+    fn run_within(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+        cancel: Option<&CancelToken>,
+        max_memory: Option<u64>,
+    ) -> PyResult<RunOptions> {
+        let mut run = self.run.clone();
+        run.cancel = cancel.map(|token| token.0.clone());
+        run.limits.max_memory_bytes = max_memory.unwrap_or(run.limits.max_memory_bytes);
+        if let Some(seconds) = timeout {
+            let wrong = |_| parameter(py, format!("timeout {seconds} is no number of seconds"));
+            run.deadline = Instant::now().checked_add(Duration::try_from_secs_f64(seconds).map_err(wrong)?);
+        }
+        Ok(run)
+    }
+}
+
+/// Ends analyses from any thread: give it to `analyze` or `analyze_many`, and call `cancel`.
+#[pyclass(frozen, module = "covmap")]
+#[derive(Debug, Default)]
+pub(crate) struct CancelToken(covmap_core::CancelToken);
+
+#[pymethods]
+impl CancelToken {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends every analysis that has this token, running ones and later ones.
+    fn cancel(&self) {
+        self.0.cancel();
+    }
+
+    /// Whether `cancel` was called.
+    #[getter]
+    fn cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<covmap.CancelToken cancelled={}>", if self.cancelled() { "True" } else { "False" })
     }
 }
 
@@ -207,14 +281,26 @@ fn bundled(py: Python<'_>) -> PyResult<Pipeline> {
 
 /// Analyses one radiograph with the bundled model, which is loaded on the first call; else as `Pipeline.analyze`.
 #[pyfunction]
-#[pyo3(signature = (x, /))]
-pub(crate) fn analyze(x: &Bound<'_, PyAny>) -> PyResult<Analysis> {
-    bundled(x.py())?.analyze(x)
+#[pyo3(signature = (x, /, *, timeout=None, cancel=None, max_memory=None))]
+pub(crate) fn analyze(
+    x: &Bound<'_, PyAny>,
+    timeout: Option<f64>,
+    cancel: Option<&CancelToken>,
+    max_memory: Option<u64>,
+) -> PyResult<Analysis> {
+    bundled(x.py())?.analyze(x, timeout, cancel, max_memory)
 }
 
 /// Analyses many radiographs with the bundled model; else as `Pipeline.analyze_many`.
 #[pyfunction]
-#[pyo3(signature = (iterable, /, *, progress=false, errors="yield"))]
-pub(crate) fn analyze_many<'py>(iterable: &Bound<'py, PyAny>, progress: bool, errors: &str) -> PyResult<Bound<'py, PyAny>> {
-    bundled(iterable.py())?.analyze_many(iterable, progress, errors)
+#[pyo3(signature = (iterable, /, *, progress=false, errors="yield", timeout=None, cancel=None, max_memory=None))]
+pub(crate) fn analyze_many<'py>(
+    iterable: &Bound<'py, PyAny>,
+    progress: bool,
+    errors: &str,
+    timeout: Option<f64>,
+    cancel: Option<&CancelToken>,
+    max_memory: Option<u64>,
+) -> PyResult<Bound<'py, PyAny>> {
+    bundled(iterable.py())?.analyze_many(iterable, progress, errors, timeout, cancel, max_memory)
 }

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,31 @@ def test_pickle(tmp_path: Path, phantom: Path, analysis: covmap.Analysis, monkey
     path.write_bytes(content.replace(b"covmap.name", b"covmap.name", 1) + b"\x0a\x00")
     with pytest.raises(covmap.ModelError):
         pickle.loads(pickled)
+
+
+def test_an_analysis_is_cancelled_from_another_thread(pipeline: covmap.Pipeline) -> None:
+    token, grey = covmap.CancelToken(), np.zeros((64, 80), np.uint8)
+    assert not token.cancelled and pipeline.analyze(grey, cancel=token).width == 80
+    threading.Timer(0.1, token.cancel).start()
+    with pytest.raises(covmap.CancelledError):
+        for _ in range(100_000):
+            pipeline.analyze(grey, cancel=token)
+    assert token.cancelled
+    assert [type(r).__name__ for r in pipeline.analyze_many([grey] * 3, cancel=token)] == ["CancelledError"] * 3
+
+
+def test_time_and_memory_are_bounded(pipeline: covmap.Pipeline) -> None:
+    grey = np.zeros((64, 80), np.uint8)
+    with pytest.raises(covmap.CancelledError, match="deadline"):
+        pipeline.analyze(grey, timeout=0)
+    with pytest.raises(covmap.LimitsExceededError, match=r"needs \d+ bytes of memory; the limit is 1000"):
+        covmap.analyze(grey, max_memory=1000)
+    assert pipeline.analyze(grey, timeout=3600, max_memory=1 << 31).width == 80
+    for seconds in (-1, float("nan"), float("inf")):
+        with pytest.raises(covmap.ParameterError):
+            pipeline.analyze(grey, timeout=seconds)
+    batch = list(pipeline.analyze_many([grey, grey], timeout=0))
+    assert [type(r).__name__ for r in batch] == ["CancelledError"] * 2
 
 
 def test_batch(pipeline: covmap.Pipeline, phantom: Path, analysis: covmap.Analysis, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 pub mod golden;
 pub mod models;
 pub mod onnx;
+pub mod process;
+pub mod reliability;
 pub mod schema;
 
 use std::path::{Path, PathBuf};

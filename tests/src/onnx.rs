@@ -24,13 +24,19 @@ impl Onnx {
 
     /// Adds an f32 input.
     pub fn input(mut self, name: &str, shape: &[usize]) -> Self {
-        self.graph.input.push(value(name, shape));
+        self.graph.input.push(value(name, shape, DataType::Float));
+        self
+    }
+
+    /// Adds an input of bytes.
+    pub fn byte_input(mut self, name: &str, shape: &[usize]) -> Self {
+        self.graph.input.push(value(name, shape, DataType::Uint8));
         self
     }
 
     /// Adds an f32 output.
     pub fn output(mut self, name: &str, shape: &[usize]) -> Self {
-        self.graph.output.push(value(name, shape));
+        self.graph.output.push(value(name, shape, DataType::Float));
         self
     }
 
@@ -129,13 +135,13 @@ fn tensor(name: &str, shape: &[usize], kind: DataType, raw_data: Vec<u8>) -> Ten
     }
 }
 
-fn value(name: &str, shape: &[usize]) -> ValueInfoProto {
+fn value(name: &str, shape: &[usize], of: DataType) -> ValueInfoProto {
     let dimension = |n: &usize| tensor_shape_proto::Dimension {
         value: Some(tensor_shape_proto::dimension::Value::DimValue(*n as i64)),
         ..Default::default()
     };
     let shape = TensorShapeProto { dim: shape.iter().map(dimension).collect() };
-    let tensor = type_proto::Tensor { elem_type: DataType::Float as i32, shape: Some(shape) };
+    let tensor = type_proto::Tensor { elem_type: of as i32, shape: Some(shape) };
     let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..Default::default() };
     ValueInfoProto { name: name.into(), r#type: Some(kind), ..Default::default() }
 }

@@ -2,6 +2,7 @@
 //! rewrites them; the pictures in the commit are what is reviewed.
 
 use covmap_core::phantom::{Opacities, PhantomOptions};
+use covmap_core::selftest::Record;
 use covmap_core::{Phantom, Precision, Radiograph, RunOptions};
 use covmap_tests::golden::{self, Outcome};
 use covmap_tests::{bundled, phantom, picture};
@@ -32,6 +33,17 @@ fn mirrored_dicom_object() {
     (options.width, options.height, options.mirrored) = (300, 375, true);
     let file = Phantom::new(&options).unwrap().to_dicom().unwrap();
     golden::check("mirrored-300x375.dcm", &analysed(&Radiograph::from_bytes(&file).unwrap()));
+}
+
+/// The record of `covmap selftest` belongs to the bundled model. It is rewritten with the goldens, and compared by the command.
+#[test]
+fn the_selftests_record_is_of_the_bundled_model() {
+    let path = covmap_tests::root().join("covmap-core/model/selftest.json");
+    if std::env::var_os("COVMAP_BLESS").is_some() {
+        let record = Record::make(Precision::F32).unwrap();
+        std::fs::write(&path, serde_json::to_string(&record).unwrap() + "\n").unwrap();
+    }
+    assert_eq!(covmap_tests::json(&path)["model"], *bundled().models()[0].sha256(), "run with COVMAP_BLESS=1");
 }
 
 /// The same pixels are the same analysis, whichever way they came.

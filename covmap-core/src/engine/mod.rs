@@ -39,6 +39,9 @@ use crate::run::Precision;
 use crate::threads::Threads;
 use crate::{Error, Limits, Result, RunOptions, digest, simd};
 
+/// How far a probability may lie outside 0..1 by rounding; further out the description is wrong.
+const ROUNDING: f32 = 1e-3;
+
 /// A graph that runs: flat input in the model's layout, one flat tensor per described output.
 pub(crate) trait Network: Send + Sync + std::fmt::Debug {
     fn run(&self, input: &[f32], options: &RunOptions, threads: &Threads) -> Result<Vec<Vec<f32>>> {
@@ -46,6 +49,9 @@ pub(crate) trait Network: Send + Sync + std::fmt::Debug {
     }
 
     fn execution(&self) -> Execution;
+
+    /// Bytes of values that one run on as many threads holds at most.
+    fn peak_bytes(&self, threads: usize) -> usize;
 
     /// As `run`; `seen` hears of each step (region, step) before it runs.
     fn observe(
@@ -83,6 +89,9 @@ pub struct ModelIdentity {
 pub struct ModelOptions {
     /// Description of a model that carries none. Default behavior: the file's `covmap.*` metadata, else `FILE.json`.
     pub spec: Option<ModelSpec>,
+    /// SHA-256 that the file must have, in hexadecimal. Default behavior: the one that `FILE.sha256` (as `sha256sum` writes it)
+    /// begins with; where there is none, any file is taken.
+    pub sha256: Option<String>,
     /// Threads that one run may use. Default behavior: one.
     pub threads: usize,
     pub engine: Engine,
@@ -91,7 +100,7 @@ pub struct ModelOptions {
 
 impl Default for ModelOptions {
     fn default() -> Self {
-        ModelOptions { spec: None, threads: 1, engine: Engine::default(), limits: Limits::default() }
+        ModelOptions { spec: None, sha256: None, threads: 1, engine: Engine::default(), limits: Limits::default() }
     }
 }
 
@@ -103,7 +112,7 @@ pub struct Prediction {
 }
 
 impl Model {
-    /// Loads `path`; a description may lie beside it (`model.onnx.json`).
+    /// Loads `path`; a description (`model.onnx.json`) and a checksum (`model.onnx.sha256`) may lie beside it.
     ///
     /// # Errors
     /// `Io`; `Model` where file, description and graph do not fit together; `LimitsExceeded`.
@@ -120,6 +129,13 @@ impl Model {
             if beside.exists() {
                 let json = std::fs::read_to_string(&beside).map_err(|e| Error::io(&beside, e))?;
                 options.spec = Some(ModelSpec::from_json(&json).map_err(|e| e.in_file(&beside))?);
+            }
+        }
+        if options.sha256.is_none() {
+            let beside = PathBuf::from(format!("{}.sha256", path.display()));
+            if beside.exists() {
+                let text = std::fs::read_to_string(&beside).map_err(|e| Error::io(&beside, e))?;
+                options.sha256 = Some(text.split_whitespace().next().unwrap_or_default().to_owned());
             }
         }
         let mut model = Self::load(bytes.into(), &options).map_err(|e| e.in_file(path))?;
@@ -139,6 +155,10 @@ impl Model {
     }
 
     fn load(file: Bytes, options: &ModelOptions) -> Result<Self> {
+        let sha256 = digest::sha256(&file);
+        if let Some(expected) = options.sha256.as_ref().filter(|expected| !expected.eq_ignore_ascii_case(&sha256)) {
+            return Err(Error::Model(format!("its SHA-256 is {sha256}; {expected} is expected")));
+        }
         let proto = onnx::parse(&file)?;
         let metadata = proto.metadata_props.iter().map(|e| (e.key.as_str(), e.value.as_str()));
         let spec = match (&options.spec, ModelSpec::from_metadata(metadata)?) {
@@ -153,7 +173,6 @@ impl Model {
                 ));
             }
         };
-        let sha256 = digest::sha256(&file);
         let threads = Threads::new(options.threads)?;
         let model = Model { spec, sha256, path: None, file, engine: options.engine, networks: Default::default(), threads };
         let bf16 = model.precision(Precision::Auto)? == Precision::Bf16;
@@ -197,6 +216,12 @@ impl Model {
     /// The description in force.
     pub fn spec(&self) -> &ModelSpec {
         &self.spec
+    }
+
+    /// Bytes of values that one run on as many threads holds at most; makes the network where `options` ask for one that was
+    /// not needed before.
+    pub(crate) fn peak_bytes(&self, options: &RunOptions, threads: usize) -> Result<usize> {
+        Ok(self.network(options.precision)?.peak_bytes(threads))
     }
 
     /// SHA-256 of the model file, in hexadecimal.
@@ -252,6 +277,10 @@ impl Model {
                 }
                 if plane.iter().any(|p| !p.is_finite()) {
                     return Err(Error::Model(format!("output {} of {} is not finite", output.tensor, self.spec.name)));
+                }
+                if let Some(p) = plane.iter().find(|p| !(-ROUNDING..=1.0 + ROUNDING).contains(*p)) {
+                    let (tensor, name) = (&output.tensor, &self.spec.name);
+                    return Err(Error::Model(format!("output {tensor} of {name} is described as probability, but has the value {p}")));
                 }
                 plane.iter_mut().for_each(|p| *p = p.clamp(0.0, 1.0));
                 found.push((*channel, Array2::from_shape_vec((h, w), plane).map_err(|e| Error::Internal(e.to_string()))?));

@@ -261,6 +261,12 @@ impl ModelSpec {
                 return fault(format!("channel {c} appears twice"));
             }
         }
+        if let Some(o) = self.outputs.iter().find(|o| self.outputs.iter().filter(|p| p.tensor == o.tensor).count() > 1) {
+            return fault(format!("output {:?} is described twice", o.tensor));
+        }
+        if let Some(o) = self.outputs.iter().find(|o| o.channels.is_empty()) {
+            return fault(format!("output {:?} has no channel", o.tensor));
+        }
         if self.has(Channel::LungRight) != self.has(Channel::LungLeft) {
             return fault("lung_right and lung_left come together".into());
         }

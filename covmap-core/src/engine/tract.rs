@@ -2,14 +2,17 @@
 
 use tract_linalg::multithread::multithread_tract_scope;
 use tract_onnx::onnx;
+use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as DimValue;
-use tract_onnx::pb::{GraphProto, ModelProto, tensor_proto::DataLocation, type_proto::Value};
+use tract_onnx::pb::{GraphProto, ModelProto, type_proto::Value};
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::internal::DimLike;
+use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::plan::{SimplePlan, eval};
 
 use super::execution::{Execution, Fallback};
 use super::region::{Region, accelerate};
-use super::{Engine, Layout, ModelSpec, Network};
+use super::{Activation, Engine, Layout, ModelSpec, Network};
 use crate::simd::Level;
 use crate::threads::Threads;
 use crate::{Error, Result, RunOptions};
@@ -21,6 +24,8 @@ pub(crate) struct TractNetwork {
     input_shape: [usize; 4],
     regions: Vec<Region>,
     fallbacks: Vec<Fallback>,
+    /// Of the tensors that live at the same time, where nothing is done in place.
+    tensor_bytes: usize,
 }
 
 impl TractNetwork {
@@ -37,6 +42,7 @@ impl TractNetwork {
             _ => [1, spec.input.channels, h, w],
         };
         check_input(graph, &input_shape)?;
+        check_activations(graph, spec)?;
         let unfit = |what: &str| {
             let what = what.to_owned();
             move |e: TractError| Error::Model(format!("{what}: {e:#}"))
@@ -71,9 +77,17 @@ impl TractNetwork {
             (model, regions, fallbacks) = accelerate(&model, Level::detect(), bf16).map_err(unfit(&what))?;
         }
         let model = model.into_decluttered().and_then(|m| m.into_optimized()).map_err(unfit(&what))?;
+        let tensor_bytes = tensor_bytes(&model).map_err(unfit("the graph cannot be ordered"))?;
         let plan = SimplePlan::new(model).map_err(unfit("the graph cannot be ordered"))?;
-        Ok(TractNetwork { plan, input_shape, regions, fallbacks })
+        Ok(TractNetwork { plan, input_shape, regions, fallbacks, tensor_bytes })
     }
+}
+
+/// The most that the tensors of any step take together; weights are not among them.
+fn tensor_bytes(model: &TypedModel) -> TractResult<usize> {
+    let steps = model.eval_tmp_memory_usage(&model.eval_order()?, |node| node.op_as::<Const>().is_none())?;
+    // A size that stays symbolic here is not known before it runs.
+    Ok(steps.iter().filter_map(|(_, bytes)| bytes.to_usize().ok()).max().unwrap_or(0))
 }
 
 /// A size that the graph fixes binds its description: many graphs would run at another one, and answer badly.
@@ -81,6 +95,10 @@ fn check_input(graph: &GraphProto, described: &[usize; 4]) -> Result<()> {
     let weights = |name: &str| graph.initializer.iter().any(|t| t.name == name);
     let Some(input) = graph.input.iter().find(|i| !weights(&i.name)) else { return Ok(()) };
     let Some(Value::TensorType(tensor)) = input.r#type.as_ref().and_then(|t| t.value.as_ref()) else { return Ok(()) };
+    if tensor.elem_type != DataType::Float as i32 && tensor.elem_type != DataType::Undefined as i32 {
+        let of = DataType::try_from(tensor.elem_type).map_or("an unknown type".to_owned(), |t| format!("{t:?}"));
+        return Err(Error::Model(format!("input {} takes {of}; 32-bit floats are given", input.name)));
+    }
     let Some(shape) = &tensor.shape else { return Ok(()) };
     let declared: Vec<Option<i64>> = shape
         .dim
@@ -95,6 +113,18 @@ fn check_input(graph: &GraphProto, described: &[usize; 4]) -> Result<()> {
     if !fits {
         let text: Vec<String> = declared.iter().map(|d| d.map_or("?".into(), |n| n.to_string())).collect();
         return Err(Error::Model(format!("input {} declares [{}]; its description says {described:?}", input.name, text.join(", "))));
+    }
+    Ok(())
+}
+
+/// What a graph ends in binds its description: a sigmoid of a sigmoid is a map without contrast.
+fn check_activations(graph: &GraphProto, spec: &ModelSpec) -> Result<()> {
+    for output in spec.outputs.iter().filter(|o| o.activation == Activation::Logit) {
+        let last = graph.node.iter().find(|n| n.output.contains(&output.tensor)).map(|n| n.op_type.as_str());
+        if let Some(last @ ("Sigmoid" | "HardSigmoid" | "Softmax")) = last {
+            let tensor = &output.tensor;
+            return Err(Error::Model(format!("output {tensor} ends in {last}; its description says logit, not probability")));
+        }
     }
     Ok(())
 }
@@ -122,6 +152,12 @@ fn check_outputs(model: &TypedModel, spec: &ModelSpec) -> Result<()> {
 impl Network for TractNetwork {
     fn execution(&self) -> Execution {
         Execution::new(&self.regions, &self.fallbacks)
+    }
+
+    fn peak_bytes(&self, threads: usize) -> usize {
+        let plans: usize = self.regions.iter().map(|r| r.plan.peak_bytes(threads)).sum();
+        // A tensor on its way between tract and a plan, or into a product of matrices, is there twice.
+        plans + 2 * self.tensor_bytes
     }
 
     fn observe(

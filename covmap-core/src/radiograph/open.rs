@@ -1,6 +1,7 @@
 //! Files and bytes: size bounds, sniffing by content, dispatch to the decoders.
 
 use super::{Radiograph, RasterFormat, dicom, raster, tiff};
+use crate::limits::reserve;
 use crate::{Error, Limits, Result, digest};
 use std::fs::File;
 use std::io::Read;
@@ -147,6 +148,7 @@ fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
     }
     check_file_size(metadata.len(), limit).map_err(|e| e.in_file(path))?;
     // A device or a growing file is longer than its metadata says.
+    reserve(metadata.len(), "the file").map_err(|e| e.in_file(path))?;
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
     file.by_ref().take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
     check_file_size(bytes.len() as u64, limit).map_err(|e| e.in_file(path))?;

@@ -8,7 +8,7 @@
 //! Lengths that do not agree (and a threshold outside 0..1 in `remap_threshold`) are a caller's bug and panic; pixel values
 //! never do.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::threads;
 
@@ -52,16 +52,38 @@ impl Level {
     /// The level in use: the best one of this machine, lowered where the environment variable `COVMAP_SIMD` names a
     /// lower one (`portable`, `avx2` or `avx512`; anything else is ignored). Read once per process.
     pub fn detect() -> Self {
-        static LEVEL: OnceLock<Level> = OnceLock::new();
-        *LEVEL.get_or_init(|| {
-            let wanted = std::env::var("COVMAP_SIMD").ok().and_then(|name| Self::from_name(&name));
-            wanted.unwrap_or(Self::Avx512).supported()
-        })
+        match Self::ALL.get(usize::from(IN_USE.load(Ordering::Relaxed))) {
+            Some(level) => *level,
+            None => {
+                let wanted = std::env::var("COVMAP_SIMD").ok().and_then(|name| Self::from_name(&name));
+                Self::set(wanted.unwrap_or(Self::Avx512))
+            }
+        }
+    }
+
+    /// Makes this level, or the best one below it that this machine can run, the level in use, and returns it. Networks keep
+    /// the level that was in use when they were loaded. For the whole process: self-tests go through all levels with it.
+    pub(crate) fn set(self) -> Self {
+        let level = self.supported();
+        IN_USE.store(level as u8, Ordering::Relaxed);
+        level
+    }
+
+    /// Every level, lowest first.
+    pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
+
+    /// The name that `COVMAP_SIMD` takes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
     }
 
     /// All levels that this machine can run, lowest first; the environment has no say here.
     pub fn available() -> Vec<Self> {
-        [Self::Portable, Self::Avx2, Self::Avx512].into_iter().filter(|level| level.supported() == *level).collect()
+        Self::ALL.into_iter().filter(|level| level.supported() == *level).collect()
     }
 
     /// This level, or the best one below it that this machine can run. Every dispatch goes through here: it is what makes
@@ -71,12 +93,7 @@ impl Level {
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "portable" => Some(Self::Portable),
-            "avx2" => Some(Self::Avx2),
-            "avx512" => Some(Self::Avx512),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|level| level.as_str() == name)
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -104,6 +121,9 @@ impl Level {
         Self::Portable
     }
 }
+
+/// Index of the level in use; beyond all of them until somebody asks.
+static IN_USE: AtomicU8 = AtomicU8::new(u8::MAX);
 
 /// Whether 16-bit brain floats can be multiplied (AVX512_BF16; Zen 4, Cooper Lake and later) at the level in use.
 pub(crate) fn has_bf16() -> bool {

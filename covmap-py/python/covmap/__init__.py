@@ -12,6 +12,7 @@ from . import stages
 from ._covmap import (
     Analysis,
     AnalyzeMany,
+    CancelToken,
     Detection,
     Model,
     Pipeline,
@@ -38,6 +39,7 @@ from ._table import to_dataframe, to_row
 __all__ = [
     "Analysis",
     "AnalyzeMany",
+    "CancelToken",
     "CancelledError",
     "CovmapError",
     "Detection",

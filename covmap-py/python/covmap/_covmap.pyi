@@ -34,6 +34,7 @@ _Zones: TypeAlias = dict[str, float | None]
 __all__ = [
     "Analysis",
     "AnalyzeMany",
+    "CancelToken",
     "Detection",
     "InfectionMap",
     "LungMask",
@@ -201,6 +202,19 @@ class Detection:
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
+class CancelToken:
+    """Ends analyses from any thread: give it to `analyze` or `analyze_many`, and call `cancel`."""
+
+    def __new__(cls) -> CancelToken: ...
+
+    def cancel(self) -> None:
+        """Ends every analysis that has this token, running ones and later ones."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+
+@final
 class Pipeline:
     """Models, loaded once; analyses many radiographs, from many threads at once.
 
@@ -233,7 +247,9 @@ class Pipeline:
         operating_point: _OperatingPoint = "specificity95",
     ) -> Pipeline: ...
 
-    def analyze(self, x: _Input, /) -> Analysis:
+    def analyze(
+        self, x: _Input, /, *, timeout: float | None = None, cancel: CancelToken | None = None, max_memory: int | None = None
+    ) -> Analysis:
         """Analyses one radiograph. Other threads run meanwhile.
 
         Args:
@@ -241,6 +257,9 @@ class Pipeline:
                 (rows, columns) or (rows, columns, 1 to 4 channels); a PIL image; a pydicom Dataset; a Radiograph. Arrays of
                 uint8 and uint16 span the full range of their type, floats their minimum to maximum; bright is dense. Grey
                 stored as RGB is grey, alpha lies over black.
+            timeout: Seconds after which it ends; ten minutes end it in any case.
+            cancel: A token; cancelling it, from any thread, ends the analysis.
+            max_memory: Bytes that the analysis may need beside pipeline and radiograph; 2 GiB by default.
 
         Raises:
             IoError: The file cannot be read.
@@ -248,11 +267,21 @@ class Pipeline:
             InputTypeError: No kind of object, or no dtype, of these.
             ParameterError: An array of another shape.
             LimitsExceededError: More than 16,384 pixels a side or 100 million in all.
+            LimitsExceededError: It would need more memory than `max_memory`.
+            CancelledError: It was cancelled, or took longer than `timeout`.
             ModelError: The network's output is not finite.
         """
 
     def analyze_many(
-        self, iterable: Iterable[_Input], /, *, progress: bool = False, errors: Literal["yield", "raise"] = "yield"
+        self,
+        iterable: Iterable[_Input],
+        /,
+        *,
+        progress: bool = False,
+        errors: Literal["yield", "raise"] = "yield",
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+        max_memory: int | None = None,
     ) -> Iterator[Analysis | CovmapError]:
         """Analyses many radiographs, `threads` at a time, one thread each; results come in the order of the inputs.
 
@@ -263,6 +292,9 @@ class Pipeline:
             progress: Show a tqdm bar, where tqdm is installed.
             errors: "yield" gives the exception of an input that fails in place of its result; "raise" raises it, and the batch
                 goes on with the next `next`.
+            timeout: Seconds after which the whole batch ends: what is not done by then fails.
+            cancel: A token; cancelling it, from any thread, does the same at once.
+            max_memory: Bytes that each analysis may need beside pipeline and radiograph; 2 GiB by default.
         """
 
     def within(self, analysis: Analysis, lungs: LungMask) -> Analysis:
@@ -530,11 +562,20 @@ class InfectionMap:
     def probability(self) -> npt.NDArray[np.float32]:
         """float32 at the network's size: fused, before the lung gate, threshold at 0.5. Read-only, not a copy."""
 
-def analyze(x: _Input, /) -> Analysis:
+def analyze(
+    x: _Input, /, *, timeout: float | None = None, cancel: CancelToken | None = None, max_memory: int | None = None
+) -> Analysis:
     """Analyses one radiograph with the bundled model, which is loaded on the first call; else as `Pipeline.analyze`."""
 
 def analyze_many(
-    iterable: Iterable[_Input], /, *, progress: bool = False, errors: Literal["yield", "raise"] = "yield"
+    iterable: Iterable[_Input],
+    /,
+    *,
+    progress: bool = False,
+    errors: Literal["yield", "raise"] = "yield",
+    timeout: float | None = None,
+    cancel: CancelToken | None = None,
+    max_memory: int | None = None,
 ) -> Iterator[Analysis | CovmapError]:
     """Analyses many radiographs with the bundled model; else as `Pipeline.analyze_many`."""
 

@@ -1,7 +1,9 @@
 /* Uses every function of covmap.h on the radiograph given; the exit status is 0 if all of them do what the header says. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "covmap.h"
 
@@ -78,6 +80,47 @@ static void count_message(void *user, const char *level, const char *message) {
     ++*(size_t *)user;
 }
 
+static void *cancel_soon(void *token) {
+    const struct timespec soon = {0, 50 * 1000 * 1000};
+    nanosleep(&soon, NULL);
+    OK(covmap_cancel_token_cancel(token));
+    return NULL;
+}
+
+/* An analysis ends when another thread says so, when its time is over, and where it would need too much memory. */
+static void check_limits(const covmap_pipeline *pipeline, const uint8_t *pixels, size_t side, size_t stride) {
+    covmap_analysis *none = NULL;
+    covmap_options *options = covmap_options_new();
+    covmap_cancel_token *token = covmap_cancel_token_new();
+    CHECK(options && token);
+    OK(covmap_options_set_cancel_token(options, token));
+    covmap_pipeline *no_pipeline = NULL;
+    CHECK(covmap_pipeline_new(options, &no_pipeline) == COVMAP_STATUS_PARAMETER && strstr(covmap_last_error(), "cancel token"));
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, cancel_soon, token) == 0);
+    covmap_status status = COVMAP_STATUS_OK;
+    for (int i = 0; i < 100000 && status == COVMAP_STATUS_OK; i++) {
+        status = covmap_analyze_u8(pipeline, pixels, side, side, stride, options, &none);
+        covmap_analysis_free(none);
+    }
+    CHECK(status == COVMAP_STATUS_CANCELLED && !none);
+    CHECK(pthread_join(thread, NULL) == 0);
+    covmap_cancel_token_free(token);
+    covmap_cancel_token_free(NULL);
+    CHECK(covmap_analyze_u8(pipeline, pixels, side, side, stride, options, &none) == COVMAP_STATUS_CANCELLED);
+    covmap_options_free(options);
+
+    options = covmap_options_new();
+    OK(covmap_options_set(options, "timeout_ms", "0"));
+    CHECK(covmap_analyze_u8(pipeline, pixels, side, side, stride, options, &none) == COVMAP_STATUS_CANCELLED);
+    covmap_options_free(options);
+    options = covmap_options_new();
+    OK(covmap_options_set(options, "max_memory_bytes", "1000"));
+    CHECK(covmap_analyze_u8(pipeline, pixels, side, side, stride, options, &none) == COVMAP_STATUS_LIMITS_EXCEEDED);
+    CHECK(strstr(covmap_last_error(), "the limit is 1000") && !none);
+    covmap_options_free(options);
+}
+
 /* NULL where something is needed is the caller's mistake, never a crash. */
 static void check_null(const covmap_pipeline *pipeline, const covmap_analysis *analysis) {
     const covmap_status wrong = COVMAP_STATUS_PARAMETER;
@@ -98,6 +141,7 @@ static void check_null(const covmap_pipeline *pipeline, const covmap_analysis *a
     CHECK(covmap_analyze_file(pipeline, "x", options, &no_analysis) == wrong && strstr(covmap_last_error(), "runner"));
     OK(covmap_options_set_runner(options, NULL, NULL));
     CHECK(covmap_pipeline_new(options, NULL) == wrong);
+    CHECK(covmap_options_set_cancel_token(options, NULL) == wrong && covmap_cancel_token_cancel(NULL) == wrong);
     CHECK(covmap_pipeline_describe(NULL, &no_bytes) == wrong && covmap_pipeline_describe(pipeline, NULL) == wrong);
     CHECK(covmap_analyze_file(NULL, "x", NULL, &no_analysis) == wrong && covmap_analyze_file(pipeline, NULL, NULL, &no_analysis) == wrong);
     CHECK(covmap_analyze_file(pipeline, "x", NULL, NULL) == wrong);
@@ -193,6 +237,8 @@ int main(int argc, char **argv) {
     CHECK(memcmp(covmap_analysis_infection(eight), covmap_analysis_infection(sixteen), SIDE * SIDE) == 0);
     CHECK(covmap_analyze_u8(pipeline, NULL, SIDE, SIDE, STRIDE, options, &none) == COVMAP_STATUS_PARAMETER && !none);
     covmap_options_free(options);
+
+    check_limits(pipeline, grey8, SIDE, STRIDE);
 
     const char *paths[] = {argv[1], "/nowhere.png", argv[1]};
     struct seen all = {0, 0, 0}, one = {0, 0, 1};

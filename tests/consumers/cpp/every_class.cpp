@@ -80,6 +80,10 @@ int main(int argc, char **argv) {
     CHECK(pipeline.analyze(covmap::Plane<std::uint8_t>(eight.data(), 100, 100, 110), inverted).width() == 100);
     CHECK(pipeline.analyze(covmap::Plane<std::uint16_t>(sixteen.data(), 100, 100)).height() == 100);
 
+    covmap::CancelToken token;
+    token.cancel();
+    CHECK(fails([&] { pipeline.analyze_file(argv[1], covmap::Options().set_cancel_token(token)); }) == COVMAP_STATUS_CANCELLED);
+
     std::vector<covmap::Analysis> kept;
     std::size_t failed = 0;
     const std::vector<std::string> paths{argv[1], "/nowhere.png", argv[1]};

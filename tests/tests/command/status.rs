@@ -23,7 +23,7 @@ fn wrong_usage_is_2_and_writes_nothing() {
     let place = Place::new();
     place.phantom("a.png", 1);
     std::fs::create_dir(place.path("empty")).unwrap();
-    let wrong: [(&[&str], &str); 17] = [
+    let wrong: [(&[&str], &str); 19] = [
         (&[], "Usage"),
         (&["analyse", "a.png"], "unrecognized subcommand"),
         (&["analyze", "a.png"], "--out"),
@@ -32,6 +32,8 @@ fn wrong_usage_is_2_and_writes_nothing() {
         (&["analyze", "a.png", "--out", "out", "--opacity", "1.5"], "--opacity 1.5"),
         (&["analyze", "a.png", "--out", "out", "--opacity", "NaN"], "--opacity NaN"),
         (&["analyze", "a.png", "--out", "out", "--threads", "0"], "--threads"),
+        (&["analyze", "a.png", "--out", "out", "--timeout", "nan"], "a number of seconds"),
+        (&["analyze", "a.png", "--out", "out", "--max-memory", "-1"], "--max-memory"),
         (&["analyze", "a.png", "--out", "out", "--fusion", "median"], "mean, logit-mean, max, vote"),
         (&["analyze", "a.png", "--out", "out", "--dicom", "seg,rt"], "seg, map, sr, sc"),
         (&["analyze", "a.png", "--out", "out", "--views", "all"], "none, flip"),
@@ -103,6 +105,40 @@ fn strict_refuses_what_is_flagged() {
     assert_eq!(run.status, 1);
     assert!(run.err.contains("wide.png: refused in strict mode: cropped"), "{}", run.err);
     assert_eq!(place.names("out"), results_of(&["good"]));
+}
+
+/// Too slow, or too large: that input has failed, and says why.
+#[test]
+fn time_and_memory_are_bounded() {
+    let place = Place::new();
+    place.phantom("a.png", 1);
+    let run = place.analyze(&["a.png", "--timeout", "0"]);
+    assert_eq!((run.status, &place.entry("a.png")["kind"]), (1, &"Cancelled".into()), "{}", run.err);
+    let run = place.analyze(&["a.png", "--max-memory", "1"]);
+    assert_eq!((run.status, &place.entry("a.png")["kind"]), (1, &"LimitsExceeded".into()), "{}", run.err);
+    assert!(run.err.contains("a.png: the analysis needs ") && run.err.contains("; the limit is 1048576"), "{}", run.err);
+    assert_eq!(place.names("out"), ["run.json"]);
+}
+
+/// Every level of this machine gives what was recorded; what it lacks is said.
+#[test]
+fn the_selftest_passes() {
+    let place = Place::new();
+    let run = place.run(&["selftest"]);
+    assert_eq!((run.status, run.err.as_str()), (0, ""), "{}", run.out);
+    let lines: Vec<&str> = run.out.lines().collect();
+    assert_eq!((lines.len(), lines[5]), (6, "passed"), "{}", run.out);
+    assert!(lines[1].starts_with("portable f32   passed: probabilities within "), "{}", run.out);
+    assert!(lines[2..5].iter().all(|l| l.contains("passed: ") || l.ends_with("not on this processor")), "{}", run.out);
+    // Whatever level the environment asks for.
+    let output = place.command(&["selftest", "--json"]).env("COVMAP_SIMD", "portable").output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["schema"], &report["passed"]), (&"covmap-selftest/1".into(), &true.into()));
+    let checks = report["checks"].as_array().unwrap();
+    let names: Vec<_> = checks.iter().map(|c| (c["level"].as_str().unwrap(), c["precision"].as_str().unwrap())).collect();
+    assert_eq!(names, [("portable", "f32"), ("avx2", "f32"), ("avx512", "f32"), ("avx512", "bf16")]);
+    assert!(lines[1..5].iter().zip(checks).all(|(l, c)| l.contains("not on this processor") == c["found"].is_null()));
+    assert!(checks[0]["found"]["probability"].as_f64().unwrap() <= 1e-4);
 }
 
 /// The clock appears in the record only.

@@ -2,6 +2,10 @@
 //!
 //! Values lie in blocks of sixteen channels: block, row, column, channel, with a frame of zeros (the halo) around each
 //! block's image as wide as any reader needs, so that no kernel knows about borders.
+//!
+//! # Safety
+//! Kernels trust the step that calls them: the plan's check has bounded every offset by the arena, tasks of one step write
+//! apart, and a level's code runs only where the machine has that level.
 // Each unsafe function states its contract; the blocks inside add nothing to it.
 #![allow(unsafe_code, clippy::undocumented_unsafe_blocks)]
 

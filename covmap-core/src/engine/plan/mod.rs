@@ -12,7 +12,7 @@ mod terms;
 mod tests;
 mod winograd;
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use crate::engine::graph::{Graph, Shape};
 use crate::engine::kernels::plane::{View, pack, unpack};
@@ -118,6 +118,12 @@ impl Plan {
         self.floats * size_of::<f32>()
     }
 
+    /// Bytes of the arena, and of what each thread keeps for transformed tiles.
+    pub(crate) fn peak_bytes(&self, threads: usize) -> usize {
+        let scratch = self.steps.iter().map(|s| s.kind.scratch_bytes()).max().unwrap_or(0);
+        self.arena_bytes() + threads * scratch
+    }
+
     /// One image: values channels first, in the order of the graph's inputs and outputs. `between` is asked before each
     /// step and may stop the run.
     pub(crate) fn run<E>(
@@ -140,7 +146,11 @@ impl Plan {
             assert_eq!(to.len(), port.shape.len(), "an output of another size than planned");
             unpack(floats, port.view, [port.shape.c, port.shape.h, port.shape.w], port.planar, to);
         }
-        self.idle.lock().unwrap_or_else(|e| e.into_inner()).push(arena);
+        let mut idle = self.idle.lock().unwrap_or_else(|e| e.into_inner());
+        // More run at once than there are processors only in a rush, whose memory is not kept.
+        if idle.len() < processors() {
+            idle.push(arena);
+        }
         Ok(())
     }
 
@@ -167,4 +177,9 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+fn processors() -> usize {
+    static COUNT: OnceLock<usize> = OnceLock::new();
+    *COUNT.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }

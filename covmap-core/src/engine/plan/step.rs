@@ -112,6 +112,15 @@ impl Kind {
         }
     }
 
+    /// Of the memory for transformed tiles that a thread needs.
+    pub(super) fn scratch_bytes(&self) -> usize {
+        match self {
+            Kind::Winograd(w) => w.scratch * size_of::<f32>(),
+            Kind::Rounded(r) => r.scratch * size_of::<u16>(),
+            _ => 0,
+        }
+    }
+
     /// The end of what it reads and writes.
     pub(super) fn reach(&self) -> usize {
         match self {
