@@ -57,6 +57,9 @@ typedef struct covmap_analysis covmap_analysis;
 // Bytes that the library made: a text, a picture, a DICOM file.
 typedef struct covmap_bytes covmap_bytes;
 
+// Ends analyses from any thread.
+typedef struct covmap_cancel_token covmap_cancel_token;
+
 // Options of a pipeline, of one analysis or of one result, by name.
 typedef struct covmap_options covmap_options;
 
@@ -109,8 +112,10 @@ covmap_options *covmap_options_new(void);
 //   "views"           test-time views: "none" (default), "flip" (also the mirror image; twice the time)
 //   "operating_point" where detection says positive: "specificity95" (default), "sensitivity95"
 //   "precision"       arithmetic of the network: "auto" (default), "f32", "bf16"
+//   "max_memory_bytes" ends an analysis with COVMAP_STATUS_LIMITS_EXCEEDED before it starts where it would need more beside
+//                     pipeline and radiograph; "2147483648" by default
 // Options of one analysis:
-//   "timeout_ms"      ends it with COVMAP_STATUS_CANCELLED soon after as many milliseconds
+//   "timeout_ms"      ends it with COVMAP_STATUS_CANCELLED soon after as many milliseconds; ten minutes end it in any case
 //   "frame"           frame of a multi-frame DICOM file or page of a TIFF file, counted from "0" (default)
 //   "photometric"     what bright means in a buffer: "MONOCHROME2" (dense, default), "MONOCHROME1" (thin: it is inverted)
 //   "window"          grey levels of a buffer shown as black and as white, "LOW,HIGH"; its full range by default
@@ -135,6 +140,19 @@ void covmap_options_free(covmap_options *options);
 // images at a time as four times "threads"; it is used as long as the pipeline lives. NULL: threads of the pipeline's own,
 // as by default.
 covmap_status covmap_options_set_runner(covmap_options *options, covmap_runner runner, void *user);
+// A token that nobody has cancelled. NULL only where covmap_last_error has a text.
+covmap_cancel_token *covmap_cancel_token_new(void);
+
+// Analyses with these options end with COVMAP_STATUS_CANCELLED soon after covmap_cancel_token_cancel; files of a batch that
+// were not done by then as well. The token may be freed before the options, and set in several.
+covmap_status covmap_options_set_cancel_token(covmap_options *options, const covmap_cancel_token *token);
+
+// Ends every analysis with this token, running ones and later ones. Any thread may call it, at any time before the token is
+// freed.
+covmap_status covmap_cancel_token_cancel(const covmap_cancel_token *token);
+
+// Frees a token; NULL is allowed. Analyses that have it go on.
+void covmap_cancel_token_free(covmap_cancel_token *token);
 
 // Loads the models. Options may be NULL: the bundled model, all defaults; they are not needed after this call. On failure
 // *out is NULL.

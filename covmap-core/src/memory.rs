@@ -25,24 +25,26 @@ impl Pipeline {
         let [width, height] = [width, height].map(|n| (n as u64).min(1 << 31));
         let threads = self.threads().count() as u64;
         let views = if options.views == Views::Flip { 2 } else { 1 };
-        // Of all members and views until they are fused; of the one member that runs; of the largest network.
-        let (mut kept, mut running, mut largest) = (0u64, 0u64, 0u64);
+        // What networks keep for their next run; answers of all members and views until they are fused; what the one member that
+        // runs needs beside; a plane of the largest network.
+        let (mut kept, mut answers, mut running, mut largest) = (0u64, 0u64, 0u64, 0u64);
         for model in self.models() {
             let spec = model.spec();
             let [h, w] = spec.input.size.map(|n| n as u64);
             let (plane, inputs) = (4 * h * w, spec.input.channels as u64);
             let outputs: u64 = spec.outputs.iter().map(|o| o.channels.len() as u64).sum();
             let found: u64 = if spec.has(Channel::Infection) { 3 } else { 2 };
-            kept += views * found * plane;
+            answers += views * found * plane;
             // Stretched in two steps, rows first; input and mirrored input; outputs as tensors, values and planes.
             let stretched = 2 * w * height + 3 * plane;
-            let network = model.peak_bytes(options, threads as usize)? as u64 + (2 * inputs + 3 * outputs) * plane;
-            running = running.max(stretched.max(network));
+            let [stays, goes] = model.run_bytes(options, threads as usize)?.map(|n| n as u64);
+            kept += stays;
+            running = running.max(stretched.max(goes + (2 * inputs + 3 * outputs) * plane));
             largest = largest.max(plane);
         }
         // Fusion copies what it fuses.
-        let maps = PIXEL_BYTES * width * height + 2 * kept + WORK_PLANES * largest;
+        let maps = PIXEL_BYTES * width * height + 2 * answers + WORK_PLANES * largest;
         let lines = LINE_BYTES * threads * (width + height);
-        Ok(FIXED_BYTES + lines + (kept + running).max(maps))
+        Ok(FIXED_BYTES + lines + kept + (answers + running).max(maps))
     }
 }

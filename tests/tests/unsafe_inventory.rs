@@ -103,11 +103,11 @@ fn reasons(text: &str, module: Option<&str>) -> Vec<(usize, Reason)> {
     for (at, line) in lines.iter().enumerate() {
         contract = contract_above(&lines, at).or(contract);
         let Some(kind) = kind(&code(line)) else { continue };
-        let stated = safety_above(&lines, at).or_else(|| contract_above(&lines, at));
+        let stated = contract_above(&lines, at);
         let text = match kind {
             _ if kernels => stated.or_else(|| contract.clone()).or_else(inherited),
-            "function" | "trait" => stated.or_else(inherited),
-            _ => stated,
+            "function" | "trait" => stated.or_else(inherited).or_else(|| safety_above(&lines, at)),
+            _ => safety_above(&lines, at),
         };
         found.push((at + 1, Reason { kind, text: text.unwrap_or_default() }));
     }

@@ -32,12 +32,16 @@ pub use spec::{
 };
 
 use crate::infection::InfectionProbability;
+use crate::limits::reserve;
 use crate::lung::LungProbability;
 use crate::preprocess::ModelInput;
 pub use crate::run::Engine;
 use crate::run::Precision;
 use crate::threads::Threads;
 use crate::{Error, Limits, Result, RunOptions, digest, simd};
+
+/// Bytes that loading takes beside several times the file: graphs, and what is compiled of them.
+const LOADING: u64 = 64 << 20;
 
 /// How far a probability may lie outside 0..1 by rounding; further out the description is wrong.
 const ROUNDING: f32 = 1e-3;
@@ -50,8 +54,8 @@ pub(crate) trait Network: Send + Sync + std::fmt::Debug {
 
     fn execution(&self) -> Execution;
 
-    /// Bytes of values that one run on as many threads holds at most.
-    fn peak_bytes(&self, threads: usize) -> usize;
+    /// Bytes that one run on as many threads needs: kept for the next run, and until its end.
+    fn run_bytes(&self, threads: usize) -> [usize; 2];
 
     /// As `run`; `seen` hears of each step (region, step) before it runs.
     fn observe(
@@ -159,6 +163,7 @@ impl Model {
         if let Some(expected) = options.sha256.as_ref().filter(|expected| !expected.eq_ignore_ascii_case(&sha256)) {
             return Err(Error::Model(format!("its SHA-256 is {sha256}; {expected} is expected")));
         }
+        reserve(LOADING + 8 * file.len() as u64, "loading the model")?;
         let proto = onnx::parse(&file)?;
         let metadata = proto.metadata_props.iter().map(|e| (e.key.as_str(), e.value.as_str()));
         let spec = match (&options.spec, ModelSpec::from_metadata(metadata)?) {
@@ -218,10 +223,10 @@ impl Model {
         &self.spec
     }
 
-    /// Bytes of values that one run on as many threads holds at most; makes the network where `options` ask for one that was
-    /// not needed before.
-    pub(crate) fn peak_bytes(&self, options: &RunOptions, threads: usize) -> Result<usize> {
-        Ok(self.network(options.precision)?.peak_bytes(threads))
+    /// Bytes that one run on as many threads needs: kept for the next run, and until its end. Makes the network where `options`
+    /// ask for one that was not needed before.
+    pub(crate) fn run_bytes(&self, options: &RunOptions, threads: usize) -> Result<[usize; 2]> {
+        Ok(self.network(options.precision)?.run_bytes(threads))
     }
 
     /// SHA-256 of the model file, in hexadecimal.

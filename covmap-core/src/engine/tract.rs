@@ -154,10 +154,9 @@ impl Network for TractNetwork {
         Execution::new(&self.regions, &self.fallbacks)
     }
 
-    fn peak_bytes(&self, threads: usize) -> usize {
-        let plans: usize = self.regions.iter().map(|r| r.plan.peak_bytes(threads)).sum();
+    fn run_bytes(&self, threads: usize) -> [usize; 2] {
         // A tensor on its way between tract and a plan, or into a product of matrices, is there twice.
-        plans + 2 * self.tensor_bytes
+        [self.regions.iter().map(|r| r.plan.kept_bytes(threads)).sum(), 2 * self.tensor_bytes]
     }
 
     fn observe(

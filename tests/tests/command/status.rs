@@ -33,7 +33,7 @@ fn wrong_usage_is_2_and_writes_nothing() {
         (&["analyze", "a.png", "--out", "out", "--opacity", "NaN"], "--opacity NaN"),
         (&["analyze", "a.png", "--out", "out", "--threads", "0"], "--threads"),
         (&["analyze", "a.png", "--out", "out", "--timeout", "nan"], "a number of seconds"),
-        (&["analyze", "a.png", "--out", "out", "--max-memory", "-1"], "--max-memory"),
+        (&["analyze", "a.png", "--out", "out", "--max-memory", "much"], "--max-memory"),
         (&["analyze", "a.png", "--out", "out", "--fusion", "median"], "mean, logit-mean, max, vote"),
         (&["analyze", "a.png", "--out", "out", "--dicom", "seg,rt"], "seg, map, sr, sc"),
         (&["analyze", "a.png", "--out", "out", "--views", "all"], "none, flip"),

@@ -95,7 +95,13 @@ fn done(record: &Value) -> Vec<&Value> {
 
 /// What `host-under-test` measured.
 fn host(arguments: &[&str]) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_host-under-test")).args(arguments).output().unwrap();
+    host_with(arguments, &[])
+}
+
+/// The same in another environment.
+fn host_with(arguments: &[&str], environment: &[(&str, &str)]) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host-under-test"));
+    let output = command.args(arguments).envs(environment.iter().copied()).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }

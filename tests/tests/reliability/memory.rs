@@ -5,9 +5,9 @@ use covmap_tests::reliability::{full, record};
 use covmap_tests::{bundled, radiograph};
 use serde_json::{Value, json};
 
-use crate::host;
+use crate::host_with as host;
 
-/// The prediction is a bound, and no idle one: at most half as much again, and what the allocator had free before.
+/// The prediction is a bound, and no idle one: at most half as much again and a little.
 #[test]
 fn peak_memory_is_as_predicted() {
     let mut cases = vec![(64, 64, 2, ""), (1000, 700, 1, "flip"), (2000, 2000, 2, ""), (900, 900, 1, "f32"), (900, 900, 2, "ensemble")];
@@ -19,12 +19,18 @@ fn peak_memory_is_as_predicted() {
     }
     let measured: Vec<Value> = cases
         .iter()
-        .map(|(width, height, threads, kind)| host(&["memory", &width.to_string(), &height.to_string(), &threads.to_string(), kind]))
+        .map(|(width, height, threads, kind)| {
+            let arguments = ["memory", &width.to_string(), &height.to_string(), &threads.to_string(), kind];
+            // With glibc's defaults, where memory that loading gave back is used again, and with every large block by itself.
+            let runs =
+                [host(&arguments, &[]), host(&arguments, &[("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_TRIM_THRESHOLD_", "65536")])];
+            runs.into_iter().max_by_key(|m| m["measured"].as_u64()).unwrap()
+        })
         .collect();
     for m in &measured {
         let [predicted, found] = ["predicted", "measured"].map(|k| m[k].as_f64().unwrap());
         assert!(found <= predicted, "more than predicted: {m}");
-        assert!(predicted <= 1.5 * found + f64::from(24 << 20), "far less than predicted: {m}");
+        assert!(predicted <= 1.5 * found + f64::from(16 << 20), "far less than predicted: {m}");
     }
     let mib = |v: &Value| (v.as_f64().unwrap() / f64::from(1 << 20) * 10.0).round() / 10.0;
     let rows: Vec<Value> = measured
@@ -43,7 +49,7 @@ fn more_than_the_limit_is_refused_before_it_starts() {
     let radiograph = radiograph(1, 600, 500);
     let mut options = RunOptions::default();
     let needed = bundled().peak_memory(600, 500, &options).unwrap();
-    assert!(bundled().peak_memory(6000, 5000, &options).unwrap() > needed + 2 * 29 * 1_000_000);
+    assert!(bundled().peak_memory(6000, 5000, &options).unwrap() > 2 * 30_000_000 + needed / 2);
     options.limits.max_memory_bytes = needed;
     assert!(bundled().analyze_with(&radiograph, &options).is_ok());
     options.limits.max_memory_bytes = needed - 1;

@@ -119,7 +119,7 @@ impl Plan {
     }
 
     /// Bytes of the arena, and of what each thread keeps for transformed tiles.
-    pub(crate) fn peak_bytes(&self, threads: usize) -> usize {
+    pub(crate) fn kept_bytes(&self, threads: usize) -> usize {
         let scratch = self.steps.iter().map(|s| s.kind.scratch_bytes()).max().unwrap_or(0);
         self.arena_bytes() + threads * scratch
     }
