@@ -111,7 +111,7 @@ fn soak(count: usize) -> Outcome<Value> {
         "memory_slope_kib_per_thousand": (slope(settled) * 1000.0 / 1024.0 * 10.0).round() / 10.0,
         "threads_before": threads, "threads_after": process::threads(),
         "handles_before": handles, "handles_after": process::handles(),
-        "mean_ms_of_first": mean(&times[..part]), "mean_ms_of_last": mean(&times[count - part..]), "first_and_last": part,
+        "mean_ms_of_first": mean(&times[..part]), "mean_ms_of_last": mean(&times[count - part..]), "averaged_over": part,
     }))
 }
 

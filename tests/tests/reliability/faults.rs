@@ -56,13 +56,13 @@ fn a_full_disk_is_an_error() {
     let batch = Batch::new(6);
     assert!(batch.analyze("whole", &[]).status.success());
     let mut kept = Vec::new();
-    for pages in [4, 12, 30] {
+    for kib in [16, 64, 160] {
         for folder in ["out", "kept"] {
             let _ = std::fs::remove_dir_all(batch.path(folder));
             std::fs::create_dir(batch.path(folder)).unwrap();
         }
         let script = format!(
-            "unshare --user --map-root-user --mount bash -c 'mount -t tmpfs -o size={pages}p tmpfs out && \"$@\"; s=$?; cp -a out/. kept/; exit $s' bash \"$@\""
+            "unshare --user --map-root-user --mount bash -c 'mount -t tmpfs -o size={kib}k tmpfs out && \"$@\"; s=$?; cp -a out/. kept/; exit $s' bash \"$@\""
         );
         let output = batch.shell(&script, "out", &["--threads", "1"]);
         failed(&output, "No space left on device");
