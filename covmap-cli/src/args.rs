@@ -8,7 +8,7 @@ use covmap_core::engine::Engine;
 use covmap_core::progression::Date;
 use covmap_core::render::{Colormap, OverlayOptions};
 use covmap_core::report::DicomObject;
-use covmap_core::{Fusion, OperatingPoint, Pipeline, PipelineOptions, Precision, Result, RunOptions, Views};
+use covmap_core::{Fusion, Limits, OperatingPoint, Pipeline, PipelineOptions, Precision, Result, RunOptions, Views};
 
 use crate::results::Results;
 use crate::wrong_argument;
@@ -172,11 +172,11 @@ pub(crate) struct PipelineArguments {
     #[arg(long, default_value_t)]
     pub(crate) operating_point: OperatingPoint,
     /// Seconds that the analysis of one radiograph may take; one that takes longer has failed.
-    #[arg(long, default_value_t = 600.0, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, default_value_t = Limits::default().max_time.as_secs_f64(), value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: f64,
     /// MiB that the analysis of one radiograph may need beside the radiograph itself, predicted before it starts. As many
     /// run at a time as there are threads.
-    #[arg(long, default_value_t = 2048, value_name = "MIB")]
+    #[arg(long, default_value_t = (Limits::default().max_memory_bytes >> 20) as u32, value_name = "MIB")]
     pub(crate) max_memory: u32,
     /// Radiographs analysed at a time. Default: all processors.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
