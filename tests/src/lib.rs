@@ -1,6 +1,8 @@
 //! What the tests share: phantoms, small models, places, the command's results.
 
+pub mod fuzz;
 pub mod golden;
+pub mod hostile;
 pub mod models;
 pub mod onnx;
 pub mod process;

@@ -2,6 +2,7 @@
 
 mod analyze;
 mod compare;
+mod determinism;
 mod evaluate;
 mod hostile;
 mod model_files;
