@@ -22,6 +22,8 @@ from native import RELEASE, Installed, run  # noqa: E402
 
 SEED = 20200401
 HANG_S = 10
+# More for the first answer, which waits for the network too.
+START_S = 20
 ADDRESS_SPACE = 2 << 30
 # A damaged file is at fault itself, or beyond a limit, or has no such frame. Anything else is a finding.
 TYPED = {"ok", "Input", "Model", "LimitsExceeded", "Parameter"}
@@ -45,8 +47,7 @@ def watched(command, files):
             fault = None
             for path in rest:
                 start = time.monotonic()
-                # The first answer waits for the network too.
-                patience = HANG_S + (20 if path == rest[0] else 0)
+                patience = HANG_S + (START_S if path == rest[0] else 0)
                 ready, _, _ = select.select([process.stdout], [], [], patience)
                 line = process.stdout.readline() if ready else b""
                 if not line:
@@ -92,7 +93,8 @@ def main(count, stub, record, folder):
             "slowest_s": round(max(seconds), 3),
             "peak_mib": round(peak),
         }
-        print(f"{language}: {count} files in {time.monotonic() - start:.0f} s, {counts}, slowest {max(seconds):.2f} s, peak {peak:.0f} MiB")
+        told = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
+        print(f"{language}: {count} files in {time.monotonic() - start:.0f} s: {told}; slowest {max(seconds):.2f} s, peak {peak:.0f} MiB")
         for path, outcome in zip(files, outcomes, strict=True):
             if outcome not in TYPED:
                 faults += 1

@@ -71,6 +71,24 @@ pub fn json(path: &Path) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
+/// Writes figures, an object, to tests/reliability/SUBJECT.json, with date and commit.
+///
+/// # Panics
+/// If that is not possible.
+pub fn record(subject: &str, figures: &Value) {
+    let said = |command: &str, arguments: &[&str]| {
+        let output = std::process::Command::new(command).args(arguments).current_dir(root()).output().expect("it runs");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let date = said("date", &["-u", "+%Y-%m-%d"]);
+    let mut told = serde_json::json!({ "subject": subject, "date": date, "commit": said("git", &["rev-parse", "--short", "HEAD"]) });
+    let fields = told.as_object_mut().expect("an object");
+    fields.extend(figures.as_object().expect("an object").clone());
+    let folder = root().join("tests/reliability");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join(format!("{subject}.json")), format!("{told:#}\n")).expect("a file");
+}
+
 /// The README's Rust snippets compile.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
