@@ -142,7 +142,7 @@ impl Pipeline {
     /// Analyses one radiograph with default options.
     ///
     /// # Errors
-    /// `Model` if a network's output is not finite; `Internal`.
+    /// `Model` if a network cannot be run or its output is not finite; `Internal`.
     pub fn analyze(&self, radiograph: &Radiograph) -> Result<Analysis> {
         self.analyze_with(radiograph, &RunOptions::default())
     }

@@ -10,6 +10,7 @@ import json
 import os
 import resource
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -56,8 +57,9 @@ def watched(command, files):
                 outcomes.append(line.decode().strip())
                 if path != rest[0]:
                     seconds.append(time.monotonic() - start)
+            # Not by Popen, which would take away what wait4 tells.
             if fault:
-                process.kill()
+                os.kill(process.pid, signal.SIGKILL)
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             peak = max(peak, usage.ru_maxrss / 1024)

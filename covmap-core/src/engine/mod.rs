@@ -260,7 +260,7 @@ impl Model {
     /// Runs the network on one input. With `parallel` it may use the threads it was loaded with.
     ///
     /// # Errors
-    /// `Cancelled`; `Parameter` where the input was prepared for another model; `Internal`.
+    /// `Cancelled`; `Parameter` where the input was prepared for another model; `Model` where the graph cannot be run.
     pub fn run(&self, input: &ModelInput, options: &RunOptions, parallel: bool) -> Result<Prediction> {
         self.run_on(self.threads(parallel), input, options)
     }

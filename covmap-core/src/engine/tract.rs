@@ -1,5 +1,7 @@
 //! The reference engine: tract runs any ONNX graph it can load.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use tract_linalg::multithread::multithread_tract_scope;
 use tract_onnx::onnx;
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
@@ -16,6 +18,10 @@ use super::{Activation, Engine, Layout, ModelSpec, Network};
 use crate::simd::Level;
 use crate::threads::Threads;
 use crate::{Error, Result, RunOptions};
+
+/// Numbers that one value of a graph may have: 1 GiB of floats, four times what a network of 1,024 x 1,024 pixels and 64 channels
+/// needs. A file of a few bytes can ask for any amount, and what then cannot be had would end the process.
+const MAX_NUMBERS: usize = 1 << 28;
 
 /// One graph, simplified and ready to run.
 #[derive(Debug)]
@@ -70,6 +76,7 @@ impl TractNetwork {
         let what = format!("the graph does not accept a {input_shape:?} float input");
         let mut model = model.into_typed().map_err(unfit(&what))?;
         check_outputs(&model, spec)?;
+        check_sizes(&model)?;
         let (mut regions, mut fallbacks) = (Vec::new(), Vec::new());
         if engine == Engine::Auto {
             // Before decluttering, which turns convolutions into products of matrices.
@@ -149,6 +156,20 @@ fn check_outputs(model: &TypedModel, spec: &ModelSpec) -> Result<()> {
     Ok(())
 }
 
+fn check_sizes(model: &TypedModel) -> Result<()> {
+    for node in &model.nodes {
+        for output in &node.outputs {
+            let Some(shape) = output.fact.shape.as_concrete() else { continue };
+            let numbers = shape.iter().try_fold(1usize, |n, side| n.checked_mul(*side));
+            if numbers.is_none_or(|n| n > MAX_NUMBERS) {
+                let text = format!("value {} of the graph is {shape:?}; the limit is {MAX_NUMBERS} numbers", node.name);
+                return Err(Error::LimitsExceeded(text));
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Network for TractNetwork {
     fn execution(&self) -> Execution {
         Execution::new(&self.regions, &self.fallbacks)
@@ -178,8 +199,8 @@ impl TractNetwork {
         threads: &Threads,
         seen: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<Vec<f32>>> {
-        let fault = |e: TractError| Error::Internal(format!("tract: {e:#}"));
-        multithread_tract_scope(threads.executor(), || {
+        let fault = |e: TractError| Error::Model(format!("the graph cannot be run: {e:#}"));
+        let run = || {
             let input = Tensor::from_shape(&self.input_shape, input).map_err(fault)?;
             let mut state = self.plan.spawn().map_err(fault)?;
             let outputs = state.run_plan_with_eval(tvec!(input.into_tvalue()), |context, op_state, node, inputs| {
@@ -201,6 +222,9 @@ impl TractNetwork {
                 Err(e) => return Err(options.check().err().unwrap_or_else(|| fault(e))),
             };
             outputs.iter().map(|t| Ok(t.to_plain_array_view::<f32>().map_err(fault)?.iter().copied().collect())).collect()
-        })
+        };
+        // As in loading: what tract accepted it may still panic on. Inside its scope, which would not be left otherwise.
+        multithread_tract_scope(threads.executor(), || catch_unwind(AssertUnwindSafe(run)))
+            .unwrap_or_else(|_| Err(Error::Model("the graph is malformed (running it was given up)".into())))
     }
 }

@@ -21,6 +21,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             }
         }
         ["run", model @ ..] => {
+            covmap_tests::fuzz::strict();
             let pipeline = pipeline(model.iter().map(PathBuf::from).collect())?;
             let picture = radiograph(1, 80, 64);
             for path in std::io::stdin().lock().lines().map_while(std::result::Result::ok) {
