@@ -135,15 +135,18 @@ impl LungMask {
         let own = |a: &Array2<f32>, b: &Array2<f32>, ties: bool| -> Vec<u8> {
             a.iter().zip(b).map(|(a, b)| u8::from(*a >= threshold && (a > b || (ties && a == b)))).collect()
         };
-        let masks = [own(&right, &left, true), own(&left, &right, false)];
-        for (mask, is_right) in masks.iter().zip([true, false]) {
-            let (kept, dropped) = clean(mask, w, h);
-            for (i, (kept, dropped)) in kept.iter().zip(&dropped).enumerate() {
-                let (r, l) = (&mut slice_mut(&mut right)[i], &mut slice_mut(&mut left)[i]);
-                if *dropped != 0 {
-                    (*r, *l) = (r.min(threshold * 0.5), l.min(threshold * 0.5));
-                } else if *kept != 0 && *r < threshold && *l < threshold {
-                    // A filled hole belongs to the lung around it, certain enough to stay filled between its neighbours.
+        let cleaned = [own(&right, &left, true), own(&left, &right, false)].map(|mask| clean(&mask, w, h));
+        let (right_values, left_values) = (slice_mut(&mut right), slice_mut(&mut left));
+        // Of both sides before any hole is filled: a fragment of one lung may lie in a hole of the other.
+        for (_, dropped) in &cleaned {
+            for ((r, l), _) in right_values.iter_mut().zip(&mut *left_values).zip(dropped).filter(|(_, dropped)| **dropped != 0) {
+                (*r, *l) = (r.min(threshold * 0.5), l.min(threshold * 0.5));
+            }
+        }
+        for ((kept, _), is_right) in cleaned.iter().zip([true, false]) {
+            for ((r, l), kept) in right_values.iter_mut().zip(&mut *left_values).zip(kept) {
+                // A filled hole belongs to the lung around it, certain enough to stay filled between its neighbours.
+                if *kept != 0 && *r < threshold && *l < threshold {
                     *(if is_right { r } else { l }) = 1.0;
                 }
             }

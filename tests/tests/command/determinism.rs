@@ -41,21 +41,29 @@ fn same(what: &str, one: &[(String, Vec<u8>)], other: &[(String, Vec<u8>)]) {
     }
 }
 
+const THREADS: [&str; 4] = ["1", "2", "4", "1"];
+
+/// With COVMAP_RECORD the figures go into tests/reliability/threads.json.
 #[test]
 fn threads_and_order_change_no_byte() {
     let place = Place::new();
+    let mut compared = 0;
     let names = inputs(&place);
     let mut order: Vec<&str> = names.iter().map(String::as_str).collect();
     for model in [&[][..], &["--model", "little.onnx", "--views", "flip"]] {
         let mut first = None;
-        for (run, threads) in ["1", "2", "4", "1"].into_iter().enumerate() {
+        for (run, threads) in THREADS.into_iter().enumerate() {
             let out = format!("out-{}-{run}", model.len());
             let found = results(&place, &out, &[&order[..], model, &["--threads", threads]].concat());
             assert!(found.len() > 5 * (names.len() - 1), "{} results", found.len());
             same(&format!("{threads} threads, {order:?}"), first.get_or_insert_with(|| found.clone()), &found);
+            compared += found.len();
             order.rotate_left(3);
             order.swap(0, 4);
         }
+    }
+    if std::env::var_os("COVMAP_RECORD").is_some() {
+        covmap_tests::record("threads", &json!({ "threads": THREADS, "inputs": names.len(), "files_compared": compared }));
     }
     // DICOM results, of DICOM inputs alone: each on its own as in a batch.
     let objects: Vec<&str> = names.iter().map(String::as_str).filter(|name| name.ends_with("dcm")).collect();
@@ -71,7 +79,7 @@ fn threads_and_order_change_no_byte() {
     }
 }
 
-/// With COVMAP_RECORD the figures go into tests/reliability/determinism.json.
+/// With COVMAP_RECORD the figures go into tests/reliability/instruction-sets.json.
 #[test]
 fn instruction_sets_agree() {
     let place = Place::new();
@@ -118,8 +126,7 @@ fn instruction_sets_agree() {
         assert!(differ as f64 <= 1e-4 * pixels as f64, "{level}: {differ} of {pixels} mask pixels differ");
     }
     if std::env::var_os("COVMAP_RECORD").is_some() {
-        let same = "identical bytes of all outputs for 1, 2 and 4 threads and shuffled order";
-        covmap_tests::record("determinism", &json!({ "asserted": same, "inputs": names.len(), "instruction_sets": figures }));
+        covmap_tests::record("instruction-sets", &json!({ "inputs": names.len(), "pairs": figures }));
     }
     assert!(levels.len() > 1 || cfg!(not(target_arch = "x86_64")), "SKIPPED: one instruction set");
 }
