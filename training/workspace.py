@@ -4,7 +4,9 @@
     proposals/ID/MODEL.png                infection: 0 none, 1 infected; MODEL is the first eight digits of the model's SHA-256
     proposals/ID/MODEL.lung.png           lungs: 0 none, 100 the patient's right, 200 left
     decisions.jsonl                       append-only journal, schema/decision.schema.json; the last line on a mask counts
+    readings.jsonl                        append-only, schema/reading.schema.json: who is done with a case, Brixia scores, comment
     masks/READER/ID.{lung,infection}.png  lung: 0, 100, 200 (or 255, sides not told); infection: 0, 1 ground glass, 2 consolidation
+    drafts/READER/ID.jsonl                every change that a reader made in the page of `covmap annotate`, as it was made
     analyses/                             what `covmap analyze` wrote; may be deleted
 
 No radiograph is copied: `file` says where it lies, from this folder.
@@ -25,8 +27,13 @@ from PIL import Image
 LAYERS = {"lung": {0, 100, 200, 255}, "infection": {0, 1, 2}}
 COLUMNS = ("id", "file", "sha256", "width", "height", "disagreement")
 
-with open(os.path.join(os.path.dirname(__file__), "schema", "decision.schema.json")) as f:
-    check_decision = fastjsonschema.compile(json.load(f))
+
+def checker(name):
+    with open(os.path.join(os.path.dirname(__file__), "schema", name)) as f:
+        return fastjsonschema.compile(json.load(f))
+
+
+check_decision, check_reading = checker("decision.schema.json"), checker("reading.schema.json")
 
 
 class Refused(Exception):
@@ -69,10 +76,17 @@ class Workspace:
 
     def decisions(self):
         """Every line of the journal, oldest first. A last line that was cut off by a crash is none."""
-        if not os.path.exists(self.path("decisions.jsonl")):
+        return self.lines("decisions.jsonl", check_decision)
+
+    def readings(self):
+        """Every reading, oldest first."""
+        return self.lines("readings.jsonl", check_reading)
+
+    def lines(self, name, check):
+        if not os.path.exists(self.path(name)):
             return []
-        with open(self.path("decisions.jsonl"), "rb") as f:
-            return [check_decision(json.loads(line)) for line in f.read().split(b"\n")[:-1]]
+        with open(self.path(name), "rb") as f:
+            return [check(json.loads(line)) for line in f.read().split(b"\n")[:-1]]
 
     def decide(self, *, case, reader, layer, source, mask, seconds, time):
         """Writes the mask, then the decision; returns it. A crash between the two is healed by deciding the same again.

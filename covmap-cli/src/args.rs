@@ -27,6 +27,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Analyze(Analyze),
+    Annotate(crate::annotate::Annotate),
     Compare(Compare),
     Evaluate(Evaluate),
     Model(ModelArguments),

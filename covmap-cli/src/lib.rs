@@ -9,6 +9,7 @@ macro_rules! say {
 }
 
 mod analyze;
+mod annotate;
 mod args;
 mod compare;
 mod evaluate;
@@ -52,6 +53,7 @@ where
     };
     let result = match arguments.command {
         Command::Analyze(a) => analyze::run(&a),
+        Command::Annotate(a) => annotate::run(&a),
         Command::Compare(a) => compare::run(&a),
         Command::Evaluate(a) => evaluate::run(&a),
         Command::Model(a) => model::run(&a),

@@ -1,23 +1,15 @@
-"""A headless Chromium without network, and pages that the built command (COVMAP, else target/release/covmap) makes of phantoms."""
+"""A headless Chromium without network, and pages that the built command makes of phantoms."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
+from command import covmap
 from playwright.sync_api import sync_playwright
 
-ROOT = Path(__file__).resolve().parents[2]
-COVMAP = os.environ.get("COVMAP", str(ROOT / "target/release/covmap"))
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
-
-
-def covmap(*arguments, status=0):
-    done = subprocess.run([COVMAP, *map(str, arguments)], capture_output=True, text=True)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done
 
 
 @pytest.fixture(scope="session")

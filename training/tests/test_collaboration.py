@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training import workspace as module
+from training import catalog, workspace as module
+from training.adopt import adopt
 from training.propose import identity, propose
 from training.rank import disagreement, rank
 from training.workspace import Refused, Workspace
@@ -249,3 +250,35 @@ def test_the_commands(work):
     assert {line.split()[1] for line in left.splitlines()} == {"b", "sub-a"}
     run = python("training.accept", work.folder, "--id", "a", "--reader", "r1", "--layer", "lung", "--proposal", "12345678", "--seconds", "3")
     assert run.returncode == 1 and run.stderr.startswith("refused: ")
+
+
+def test_readings_are_lines_of_their_schema(work):
+    line = dict(id="a", reader="anna", zones=[0, 1, 2, 3, None, 0], comment="", seconds=3.5, time="2026-01-02T03:04:05Z")
+    Path(work.path("readings.jsonl")).write_text(json.dumps(line) + "\n" + json.dumps(line)[:20])
+    assert work.readings() == [line]
+    Path(work.path("readings.jsonl")).write_text(json.dumps(line | {"zones": [4, 0, 0, 0, 0, 0]}) + "\n")
+    with pytest.raises(ValueError):
+        work.readings()
+
+
+def test_adopted_masks_take_the_place_of_the_catalogue(tmp_path):
+    data, masks = tmp_path / "data", tmp_path / "masks"
+    for folder in (data / "images", data / "lung", data / "infection", masks / "infection"):
+        folder.mkdir(parents=True)
+    columns = ("id", "source", "group", "fold", "finding", "license", "lung_mask", "infection_mask")
+    with open(data / "catalog.csv", "w", newline="") as f:
+        writer = csv.DictWriter(f, columns)
+        writer.writeheader()
+        writer.writerows(dict(id=i, source="s", group=i, fold=0, finding="covid", license="", lung_mask="", infection_mask=m) for i, m in (("a", ""), ("b", "yes")))
+    save = lambda path, value: Image.fromarray(np.full((4, 5), value, np.uint8)).save(path)
+    for name in ("a", "b"):
+        save(data / "images" / f"{name}.jpg", 9)
+    save(data / "infection/b.png", 1), save(masks / "infection/a.png", 2)
+    assert adopt(str(masks), str(data), str(tmp_path / "out")) == {"lung": 0, "infection": 1}
+    rows = catalog.load(str(tmp_path / "out"))
+    assert [r.outlined for r in rows] == [True, True]
+    assert [catalog.mask(str(tmp_path / "out"), r, "infection").max() for r in rows] == [2, 1]
+    assert catalog.image(str(tmp_path / "out"), rows[0]).shape == (4, 5)
+    save(masks / "infection/elsewhere.png", 1)
+    with pytest.raises(SystemExit, match="elsewhere"):
+        adopt(str(masks), str(data), str(tmp_path / "out"))

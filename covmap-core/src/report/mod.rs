@@ -8,7 +8,7 @@ mod page;
 mod patient;
 mod progression;
 
-pub use dicom::{DicomObject, DicomOptions, to_dicom};
+pub use dicom::{DicomObject, DicomOptions, Outline, OutlineOrigin, outline_to_dicom, to_dicom};
 pub use html::{HtmlOptions, to_html};
 pub use index::{IndexEntry, thumbnail, to_index};
 pub use json::{SCHEMA, to_json};

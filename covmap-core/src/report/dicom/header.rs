@@ -55,6 +55,12 @@ pub(super) struct Origin<'a> {
 
 impl<'a> Origin<'a> {
     pub fn new(radiograph: &'a Radiograph, analysis: &'a Analysis, options: &DicomOptions) -> Result<Self> {
+        let point = analysis.detection.operating_point.map_or("none", |p| p.as_str());
+        Self::of(radiograph, &analysis.models, &format!("{point} {}", options.options))
+    }
+
+    /// Of what `models` made with these `choices`.
+    pub fn of(radiograph: &'a Radiograph, models: &'a [ModelIdentity], choices: &str) -> Result<Self> {
         let Source::Dicom(source) = radiograph.source() else {
             return Err(Error::Input("DICOM results belong to the study of a DICOM image, and this input is none".into()));
         };
@@ -64,9 +70,8 @@ impl<'a> Origin<'a> {
             None => Err(Error::Input(format!("DICOM results must refer to the source, but it has no {name}"))),
         };
         let instance = uid(&source.sop_instance_uid, "SOP Instance UID")?;
-        let hashes: Vec<&str> = analysis.models.iter().map(|m| m.sha256.as_str()).collect();
-        let point = analysis.detection.operating_point.map_or("none", |p| p.as_str());
-        let seed = format!("{instance} frame {}\n{}\ncovmap {VERSION} {point} {}", source.frame, hashes.join(" "), options.options);
+        let hashes: Vec<&str> = models.iter().map(|m| m.sha256.as_str()).collect();
+        let seed = format!("{instance} frame {}\n{}\ncovmap {VERSION} {choices}", source.frame, hashes.join(" "));
         Ok(Origin {
             class: uid(&source.sop_class_uid, "SOP Class UID")?,
             instance,
@@ -74,7 +79,7 @@ impl<'a> Origin<'a> {
             series: uid(&source.series_instance_uid, "Series Instance UID")?,
             header: &source.header,
             source,
-            models: &analysis.models,
+            models,
             seed,
         })
     }

@@ -7,6 +7,7 @@
 mod content;
 mod dataset;
 mod header;
+mod outline;
 mod secondary_capture;
 mod segmentation;
 mod structured_report;
@@ -23,6 +24,8 @@ use crate::render::OverlayOptions;
 use crate::run::named;
 use crate::{Analysis, Error, Radiograph, Result};
 use header::Origin;
+
+pub use outline::{Outline, OutlineOrigin, outline_to_dicom};
 
 named! {
     /// A DICOM object that holds a result.

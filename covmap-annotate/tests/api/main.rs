@@ -1,0 +1,5 @@
+//! The server from outside, over its sockets.
+
+mod limits;
+mod place;
+mod reading;
