@@ -1,15 +1,9 @@
-"""A headless Chromium without network, and pages that the built command makes of phantoms."""
+"""Pages that the built command (COVMAP, else target/release/covmap) makes of phantoms, shown without network."""
 
-import os
 from pathlib import Path
 
 import pytest
 from command import covmap
-from playwright.sync_api import sync_playwright
-
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
 
 
 @pytest.fixture(scope="session")
@@ -25,14 +19,6 @@ def place(tmp_path_factory):
     covmap("analyze", place / "in", "--recursive", "--out", place / "out", "--html", "--quiet", status=1)
     covmap("compare", place / "in/c.png", place / "in/sub/b #1 <i>?.png", "--dates", "2020-03-01,2020-03-08", "--out", place / "compared", "--quiet")
     return place
-
-
-@pytest.fixture(scope="session")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
