@@ -44,7 +44,7 @@ pub fn run(bytes: &[u8]) {
 
 fn analyse(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let wide = input.arbitrary()?;
-    let large = input.ratio(1, 100)?;
+    let large = input.ratio(1, 400)?;
     let side = if large { 1000..=1400usize } else { 0..=90usize };
     let (width, height) = (input.int_in_range(side.clone())?, input.int_in_range(side)?);
     // Now and then shorter than a row.
