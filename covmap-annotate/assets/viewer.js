@@ -29,7 +29,12 @@ export function load(info, data, layers) {
   fit();
 }
 
-export const filmCanvas = () => film;
+/** The radiograph as it is windowed now. */
+export function filmCanvas() {
+  if (filmStale) paintFilm();
+  return film;
+}
+
 export const level = (x, y) => levels[y * view.width + x] * (bits === 16 ? 1 : 257);
 export const rawLevels = () => ({ levels, top: bits === 16 ? 65535 : 255 });
 

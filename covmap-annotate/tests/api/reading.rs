@@ -66,7 +66,9 @@ fn two_readers_from_proposal_to_agreement() {
     stroke["source"] = json!(MODEL);
     assert_eq!(change(&s, "anna", "a", &stroke), 200);
     assert_eq!(change(&s, "anna", "a", &stroke), 200, "sent twice, counted once");
-    assert_eq!(change(&s, "anna", "a", &paint("infection", 2, [0, 0, 1, 1], 1)), 409, "another tab was faster");
+    let mut other = paint("infection", 2, [0, 0, 1, 1], 1);
+    other["key"] = json!("another tab");
+    assert_eq!(change(&s, "anna", "a", &other), 409);
     let scores = json!({ "part": "scores", "key": "s", "version": 1, "seconds": 0.5, "zones": [0, 1, 2, 0, 1, 3] });
     assert_eq!(change(&s, "anna", "a", &scores), 200);
     let mut expected = truth.opacity.clone();
