@@ -14,9 +14,9 @@ const FIXED_BYTES: u64 = 4 << 20;
 
 impl Pipeline {
     /// Bytes that the analysis of a radiograph of `width` x `height` pixels holds at its peak, beside pipeline and radiograph:
-    /// an upper bound. It grows by about 2 bytes a pixel; the rest is the network's. In a batch each thread's analysis needs as
-    /// much; reading ([`Limits::max_decoded_bytes`](crate::Limits::max_decoded_bytes)), rendering and reports need theirs
-    /// before and after it. [`RunOptions::limits`] bound it.
+    /// an upper bound. It grows by about 2 bytes a pixel; the rest is the network's. Of several at once each needs as much.
+    /// Reading ([`Limits::max_decoded_bytes`](crate::Limits::max_decoded_bytes)), rendering and reports need theirs before and
+    /// after it. [`RunOptions::limits`] bound it.
     ///
     /// # Errors
     /// `Parameter` for a precision that this build does not have; those of a network that is made for it here.

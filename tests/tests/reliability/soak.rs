@@ -25,7 +25,7 @@ fn thousands_of_analyses_leave_nothing_behind() {
 
 #[test]
 fn sixty_four_threads_share_a_pipeline() {
-    let count = length(256, 3200);
+    let count = length(256, 1600);
     let found = host(&["load", "64", &count.to_string()]);
     let number = |key: &str| found[key].as_f64().unwrap_or_else(|| panic!("{key} in {found}"));
     assert_eq!((number("analyses"), number("wrong")), (count as f64, 0.0), "{found}");

@@ -12,7 +12,7 @@ mod terms;
 mod tests;
 mod winograd;
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
 use crate::engine::graph::{Graph, Shape};
 use crate::engine::kernels::plane::{View, pack, unpack};
@@ -146,11 +146,7 @@ impl Plan {
             assert_eq!(to.len(), port.shape.len(), "an output of another size than planned");
             unpack(floats, port.view, [port.shape.c, port.shape.h, port.shape.w], port.planar, to);
         }
-        let mut idle = self.idle.lock().unwrap_or_else(|e| e.into_inner());
-        // More run at once than there are processors only in a rush, whose memory is not kept.
-        if idle.len() < processors() {
-            idle.push(arena);
-        }
+        self.idle.lock().unwrap_or_else(|e| e.into_inner()).push(arena);
         Ok(())
     }
 
@@ -177,9 +173,4 @@ impl Plan {
         }
         Ok(())
     }
-}
-
-fn processors() -> usize {
-    static COUNT: OnceLock<usize> = OnceLock::new();
-    *COUNT.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
