@@ -53,26 +53,23 @@ static int see(void *user, size_t index, covmap_status status, const char *error
     return ++seen->outcomes == seen->stop_after;
 }
 
-/* Runners: the last image first, each twice, and one that forgets some. */
-static int backwards(void *user, covmap_task task, void *data, size_t count) {
-    for (size_t i = count; i > 0; i--) {
+/* A runner: the last image first, each twice; or one that forgets an image, or one that gives up. */
+struct runner {
+    enum { BACKWARDS, FORGETFUL, UNABLE } mode;
+    size_t given;
+};
+
+static int run(void *user, covmap_task task, void *data, size_t count) {
+    struct runner *runner = user;
+    if (runner->mode == UNABLE) {
+        return -5;
+    }
+    for (size_t i = count; i > (runner->mode == FORGETFUL ? 1 : 0); i--) {
         task(data, i - 1);
         task(data, i - 1);
     }
-    *(size_t *)user += count;
+    runner->given += count;
     return 0;
-}
-
-static int forgetful(void *user, covmap_task task, void *data, size_t count) {
-    (void)user;
-    for (size_t i = 1; i < count; i++) {
-        task(data, i);
-    }
-    return 0;
-}
-
-static int unable(void *user, covmap_task task, void *data, size_t count) {
-    return user || !task || !data || !count ? 1 : -5;
 }
 
 static void count_message(void *user, const char *level, const char *message) {
@@ -136,8 +133,8 @@ static void check_null(const covmap_pipeline *pipeline, const covmap_analysis *a
     CHECK(covmap_options_set(NULL, "views", "flip") == wrong && covmap_options_set(options, NULL, "flip") == wrong);
     CHECK(covmap_options_set(options, "views", NULL) == wrong);
     CHECK(covmap_options_add_model(NULL, &pixel, 1, NULL) == wrong && covmap_options_add_model(options, NULL, 1, NULL) == wrong);
-    CHECK(covmap_options_set_runner(NULL, backwards, NULL) == wrong);
-    OK(covmap_options_set_runner(options, backwards, NULL));
+    CHECK(covmap_options_set_runner(NULL, run, NULL) == wrong);
+    OK(covmap_options_set_runner(options, run, NULL));
     CHECK(covmap_analyze_file(pipeline, "x", options, &no_analysis) == wrong && strstr(covmap_last_error(), "runner"));
     OK(covmap_options_set_runner(options, NULL, NULL));
     CHECK(covmap_pipeline_new(options, NULL) == wrong);
@@ -246,31 +243,27 @@ int main(int argc, char **argv) {
     CHECK(all.outcomes == 3 && all.failures == 1);
     CHECK(covmap_analyze_files(pipeline, paths, 3, NULL, see, &one) == COVMAP_STATUS_CANCELLED && one.outcomes == 1);
 
-    /* The caller's runner: four images a thread at a time, in whatever order, and a caller's mistake where some are left out. */
-    struct {
-        covmap_runner runner;
-        covmap_status status;
-        const char *said;
-    } runners[] = {
-        {backwards, COVMAP_STATUS_OK, ""}, {forgetful, COVMAP_STATUS_PARAMETER, "task 0 of 3"}, {unable, COVMAP_STATUS_PARAMETER, "-5"}};
-    for (size_t i = 0; i < 3; i++) {
-        size_t given = 0;
-        struct seen outcomes = {0, 0, 0};
-        covmap_pipeline *own = NULL;
-        options = covmap_options_new();
-        OK(covmap_options_set(options, "threads", "1"));
-        if (argc == 3) {
-            OK(covmap_options_set(options, "model", argv[2]));
-        }
-        OK(covmap_options_set_runner(options, runners[i].runner, i == 0 ? &given : NULL));
-        OK(covmap_pipeline_new(options, &own));
-        CHECK(covmap_analyze_file(own, argv[1], options, &none) == COVMAP_STATUS_PARAMETER && !none);
-        covmap_options_free(options);
-        CHECK(covmap_analyze_files(own, paths, 3, NULL, see, &outcomes) == runners[i].status);
-        CHECK(i == 0 || strstr(covmap_last_error(), runners[i].said));
-        CHECK(outcomes.outcomes == (i == 0 ? 3 : 0) && outcomes.failures == (i == 0 ? 1 : 0) && given == (i == 0 ? 3 : 0));
-        covmap_pipeline_free(own);
+    /* The caller's runner, which gets four images for each of "threads"; leaving one out is the caller's mistake. */
+    struct runner runner = {BACKWARDS, 0};
+    struct seen outcomes = {0, 0, 0}, nothing = {0, 0, 0};
+    covmap_pipeline *own = NULL;
+    options = covmap_options_new();
+    OK(covmap_options_set(options, "threads", "1"));
+    if (argc == 3) {
+        OK(covmap_options_set(options, "model", argv[2]));
     }
+    OK(covmap_options_set_runner(options, run, &runner));
+    OK(covmap_pipeline_new(options, &own));
+    covmap_options_free(options);
+    OK(covmap_analyze_files(own, paths, 3, NULL, see, &outcomes));
+    CHECK(outcomes.outcomes == 3 && outcomes.failures == 1 && runner.given == 3);
+    runner.mode = FORGETFUL;
+    CHECK(covmap_analyze_files(own, paths, 3, NULL, see, &nothing) == COVMAP_STATUS_PARAMETER);
+    CHECK(strstr(covmap_last_error(), "task 0 of 3") && nothing.outcomes == 0);
+    runner.mode = UNABLE;
+    CHECK(covmap_analyze_files(own, paths, 3, NULL, see, &nothing) == COVMAP_STATUS_PARAMETER);
+    CHECK(strstr(covmap_last_error(), "-5") && nothing.outcomes == 0);
+    covmap_pipeline_free(own);
 
     /* A model that is none. */
     options = covmap_options_new();
