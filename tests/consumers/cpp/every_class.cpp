@@ -123,13 +123,14 @@ int main(int argc, char **argv) {
     }
     {
         const covmap::Pipeline elsewhere(own);
-        const std::vector<std::string> many(5, argv[1]);
+        std::vector<std::string> many(5, "/nowhere.png");
+        many.back() = argv[1];
         std::size_t equal = 0;
         CHECK(elsewhere.analyze_files(many, [&](covmap::Outcome outcome) {
             equal += outcome.analysis && outcome.analysis->encode("json").text() == file.encode("json").text();
             return true;
         }));
-        CHECK(equal == 5 && most == 4);
+        CHECK(equal == 1 && most == 4);
         CHECK(!elsewhere.analyze_files({argv[1]}, [](covmap::Outcome) { return false; }));
         CHECK(elsewhere.analyze_file(argv[1]).encode("json").text() == file.encode("json").text());
         CHECK(fails([&] { pipeline.analyze_file(argv[1], own); }) == COVMAP_STATUS_PARAMETER);
