@@ -58,10 +58,10 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Outlines>> {
         coco::read(&json)
     } else if json["shapes"].is_array() {
         labelme::read(&json).map(|o| vec![o])
-    } else if json["annotations"].is_array() {
+    } else if json["annotations"].is_array() && (json["item"].is_object() || json["image"].is_object()) {
         darwin::read(&json).map(|o| vec![o])
     } else {
-        Err(Refusal::wrong("neither COCO (images, annotations), LabelMe (shapes) nor Darwin (annotations)"))
+        Err(Refusal::wrong("neither COCO (images, annotations), LabelMe (shapes) nor Darwin (annotations of an item or image)"))
     }
 }
 

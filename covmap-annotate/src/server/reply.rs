@@ -1,10 +1,10 @@
 //! Requests as far as they are read, and replies with the headers that all of them carry.
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tiny_http::{Header, Method, Request, Response};
+use tiny_http::{Method, Request, StatusCode};
 
 use crate::{Refusal, Result};
 
@@ -96,9 +96,9 @@ impl Reply {
         Self::new("application/json", serde_json::json!({ "error": text }).to_string()).status(status)
     }
 
+    /// Writes the reply and asks the browser to hang up: tiny_http gives each connection a thread for as long as it lasts, and with
+    /// all of them held open by idle connections a new one can wait for ever.
     pub(super) fn send(self, request: Request) {
-        // Never chunked: the browser shows how far a large download is.
-        let mut response = Response::from_data(self.body).with_status_code(self.status).with_chunked_threshold(usize::MAX);
         let fixed = [
             ("Content-Security-Policy", POLICY),
             ("X-Content-Type-Options", "nosniff"),
@@ -106,13 +106,20 @@ impl Reply {
             ("Cross-Origin-Resource-Policy", "same-origin"),
             ("Cross-Origin-Opener-Policy", "same-origin"),
             ("Cache-Control", "no-store"),
+            ("Connection", "close"),
         ];
+        let code = StatusCode(self.status);
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, code.default_reason_phrase());
         for (name, value) in fixed.into_iter().chain(self.headers.iter().map(|(n, v)| (*n, v.as_str()))) {
-            if let Ok(header) = Header::from_bytes(name, value) {
-                response.add_header(header);
-            }
+            // No value is the reader's own text; a line break in one would still begin another header.
+            head.push_str(&format!("{name}: {}\r\n", value.replace(['\r', '\n'], " ")));
         }
+        head.push_str(&format!("Content-Length: {}\r\n\r\n", self.body.len()));
+        let wants_body = *request.method() != Method::Head;
+        let mut writer = request.into_writer();
         // A browser that has left needs no answer.
-        let _ = request.respond(response);
+        let _ = writer.write_all(head.as_bytes());
+        let _ = if wants_body { writer.write_all(&self.body) } else { Ok(()) };
+        let _ = writer.flush();
     }
 }

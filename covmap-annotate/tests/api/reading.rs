@@ -132,7 +132,7 @@ fn two_readers_from_proposal_to_agreement() {
     }
     assert!(files.keys().all(|name| !name.contains("ben")), "{:?}", files.keys());
     let provenance = String::from_utf8(files["provenance.csv"].clone()).unwrap();
-    assert!(provenance.contains(&format!("a,anna,infection,{MODEL},{edited},6.5,")), "{provenance}");
+    assert!(provenance.contains(&format!("a,anna,infection,{MODEL},{edited},5.5,")), "{provenance}");
     assert!(String::from_utf8(files["readings.csv"].clone()).unwrap().contains("a,anna,0,1,2,0,1,3,7,"));
     let coco: Value = serde_json::from_slice(&files["anna/coco.json"]).unwrap();
     let imported = post(&s, "/api/readers/carl/import", &coco).json();
