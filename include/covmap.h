@@ -135,11 +135,6 @@ covmap_status covmap_options_add_model(covmap_options *options, const uint8_t *b
 // Frees options; NULL is allowed.
 void covmap_options_free(covmap_options *options);
 
-// Lets a pipeline's batches (covmap_analyze_files) run on the caller's threads, and the pipeline start none: an analysis
-// keeps to the thread that asks for it. The runner gets user with each call, on the thread that asks for the batch, as many
-// images at a time as four times "threads"; it is used as long as the pipeline lives. NULL: threads of the pipeline's own,
-// as by default.
-covmap_status covmap_options_set_runner(covmap_options *options, covmap_runner runner, void *user);
 // A token that nobody has cancelled. NULL only where covmap_last_error has a text.
 covmap_cancel_token *covmap_cancel_token_new(void);
 
@@ -153,6 +148,12 @@ covmap_status covmap_cancel_token_cancel(const covmap_cancel_token *token);
 
 // Frees a token; NULL is allowed. Analyses that have it go on.
 void covmap_cancel_token_free(covmap_cancel_token *token);
+
+// Lets a pipeline's batches (covmap_analyze_files) run on the caller's threads, and the pipeline start none: an analysis
+// keeps to the thread that asks for it. The runner gets user with each call, on the thread that asks for the batch, as many
+// images at a time as four times "threads"; it is used as long as the pipeline lives. NULL: threads of the pipeline's own,
+// as by default.
+covmap_status covmap_options_set_runner(covmap_options *options, covmap_runner runner, void *user);
 
 // Loads the models. Options may be NULL: the bundled model, all defaults; they are not needed after this call. On failure
 // *out is NULL.
