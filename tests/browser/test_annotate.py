@@ -287,7 +287,7 @@ def test_a_page_outlives_its_server(radiographs, visit, tmp_path):
 
 def test_the_view(served, visit):
     """Window, zoom, pan and what is hidden change the picture alone."""
-    page = visit(served, "eve", "chest")
+    page = visit(served, "eve", "chest", allow=["willReadFrequently"])  # this test reads the canvas
     picture = lambda: page.evaluate("() => { const c = document.getElementById('view'); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let s = 0; for (let i = 0; i < d.length; i += 97) s = (s * 31 + d[i]) | 0; return s }")
     settle = lambda: page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
