@@ -69,7 +69,9 @@ fn an_interrupted_run_is_resumed() {
     let arguments: Vec<&str> =
         batch.arguments("out", &["--resume", "--threads", "1"]).into_iter().filter(|a| !["--model", "little.onnx"].contains(a)).collect();
     let command = |out: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_covmap-under-test"));
+        // What a shell started in the background ignores the signal otherwise.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=INT", env!("CARGO_BIN_EXE_covmap-under-test")]);
         command.current_dir(batch.folder.path()).args(arguments.iter().map(|a| if *a == "out" { out } else { a }));
         command
     };
