@@ -143,12 +143,13 @@ impl LungMask {
                 (*r, *l) = (r.min(threshold * 0.5), l.min(threshold * 0.5));
             }
         }
-        for ((kept, _), is_right) in cleaned.iter().zip([true, false]) {
-            for ((r, l), kept) in right_values.iter_mut().zip(&mut *left_values).zip(kept) {
-                // A filled hole belongs to the lung around it, certain enough to stay filled between its neighbours.
-                if *kept != 0 && *r < threshold && *l < threshold {
-                    *(if is_right { r } else { l }) = 1.0;
-                }
+        let [(kept_right, _), (kept_left, _)] = &cleaned;
+        for (((r, l), in_right), in_left) in right_values.iter_mut().zip(left_values).zip(kept_right).zip(kept_left) {
+            // A filled hole belongs to the lung around it, certain enough to stay filled between its neighbours; one in both
+            // lungs to both.
+            if *r < threshold && *l < threshold {
+                *r = if *in_right == 0 { *r } else { 1.0 };
+                *l = if *in_left == 0 { *l } else { 1.0 };
             }
         }
         let [rows, columns] = geometry.native;
