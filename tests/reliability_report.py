@@ -36,6 +36,10 @@ def table(rows: list[dict[str, object]]) -> list[str]:
 
 def section(report: dict[str, object]) -> str:
     figures = {k: v for k, v in report.items() if k not in ("subject", "date", "commit")}
+    # Figures by name are rows, too.
+    for key, x in figures.items():
+        if isinstance(x, dict) and x and all(isinstance(row, dict) for row in x.values()):
+            figures[key] = [{"name": name} | row for name, row in x.items()]
     tables = {k: v for k, v in figures.items() if isinstance(v, list) and v and all(isinstance(row, dict) for row in v)}
     lines = [f"## {str(report['subject']).replace('-', ' ').capitalize()}", "", f"{report['date']}, commit {report['commit']}.", ""]
     lines += [f"- {words(k)}: {value(v)}" for k, v in figures.items() if k not in tables]
