@@ -12,24 +12,17 @@ SHOTS = TOP / "target/orthanc-explorer"
 
 
 @pytest.fixture
-def explorer(browser):
+def explorer(watched):
     """Opens an instance in Orthanc Explorer; fails where a script throws, or another host is asked."""
-    faults, contexts = [], []
 
     def open(server, instance):
-        contexts.append(browser.new_context(viewport={"width": 1300, "height": 900}))
-        page = contexts[-1].new_page()
         own = f"http://127.0.0.1:{server.http}/"
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("request", lambda request: None if request.url.startswith((own, "data:")) else faults.append(request.url))
+        page = watched((own, "data:"), viewport={"width": 1300, "height": 900})
         page.goto(f"{own}app/explorer.html#instance?uuid={instance}")
         page.wait_for_selector("#covmap-button", state="visible")
         return page
 
-    yield open
-    for context in contexts:
-        context.close()
-    assert not faults, faults
+    return open
 
 
 def shot(page, name):
