@@ -5,7 +5,7 @@ mod staple;
 mod statistics;
 mod table;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::Array2;
 use serde::Serialize;
@@ -86,27 +86,21 @@ impl Agreement {
         }
         let whole: Vec<Vec<f64>> =
             all.values().filter_map(|r| readers.iter().map(|reader| r.get(reader)?.global().map(f64::from)).collect()).collect();
-        let mut against = Vec::new();
-        for reader in &readers {
-            let mut rows = Vec::new();
-            for (id, readings) in all.iter().filter(|(_, r)| r.len() > 1 && r.contains_key(reader)) {
-                let drawn: Vec<&String> = readings.keys().collect();
-                let masks = drawn.iter().map(|r| infection(workspace, r, id)).collect::<Result<Vec<_>>>()?;
-                let found = staple(&masks)?;
-                let i = drawn.iter().position(|r| *r == reader).expect("filtered by this reader");
-                rows.push([found.sensitivity[i], found.specificity[i], mask::dice(&masks[i], &found.mask)]);
-            }
-            let mean = |k: usize| rows.iter().map(|r| r[k]).sum::<f64>() / rows.len() as f64;
-            if !rows.is_empty() {
-                against.push(Against {
-                    reader: reader.clone(),
-                    cases: rows.len(),
-                    sensitivity: mean(0),
-                    specificity: mean(1),
-                    dice: mean(2),
-                });
+        // By reader, of each case: sensitivity, specificity, Dice.
+        let mut rows: BTreeMap<&String, Vec<[f64; 3]>> = BTreeMap::new();
+        for (id, readings) in all.iter().filter(|(_, r)| r.len() > 1) {
+            let masks = readings.keys().map(|r| infection(workspace, r, id)).collect::<Result<Vec<_>>>()?;
+            let found = staple(&masks)?;
+            for (i, reader) in readings.keys().enumerate() {
+                let row = [found.sensitivity[i], found.specificity[i], mask::dice(&masks[i], &found.mask)];
+                rows.entry(reader).or_default().push(row);
             }
         }
+        let against = rows.into_iter().map(|(reader, rows)| {
+            let mean = |k: usize| rows.iter().map(|r| r[k]).sum::<f64>() / rows.len() as f64;
+            Against { reader: reader.clone(), cases: rows.len(), sensitivity: mean(0), specificity: mean(1), dice: mean(2) }
+        });
+        let against = against.collect();
         Ok(Agreement { readers, pairs: by_pair, icc: icc_2_1(&whole), icc_cases: whole.len(), against })
     }
 }
