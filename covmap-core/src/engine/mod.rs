@@ -318,10 +318,6 @@ impl Model {
         if values.len() != expected {
             return Err(Error::Parameter(format!("{} input values; {} takes {expected}", values.len(), self.spec.name)));
         }
-        let network = self.network(options.precision)?;
-        // tract panics where it gets no memory, and on some graphs of others.
-        let run = std::panic::AssertUnwindSafe(|| network.run(values, options, threads));
-        let gave_up = |_| Err(Error::Internal(format!("{} gave up on this input", self.spec.name)));
-        std::panic::catch_unwind(run).unwrap_or_else(gave_up)
+        self.network(options.precision)?.run(values, options, threads)
     }
 }

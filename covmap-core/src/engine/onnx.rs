@@ -42,9 +42,8 @@ pub(crate) fn widen(proto: &mut ModelProto) -> Result<()> {
             *tensor = TensorProto { name: std::mem::take(&mut tensor.name), ..TensorProto::default() };
         }
     }
-    let dropped: HashSet<String> = replaced.iter().filter(|name| !others.contains(name)).cloned().collect();
+    graph.initializer.retain(|t| !replaced.contains(&t.name) || others.contains(&t.name));
     graph.node.retain(|n| !(is_cast_to_float(n) && n.input.first().is_some_and(|i| replaced.contains(i))));
-    graph.initializer.retain(|t| !dropped.contains(&t.name));
     graph.initializer.extend(widened);
     Ok(())
 }

@@ -223,7 +223,8 @@ impl TractNetwork {
             };
             outputs.iter().map(|t| Ok(t.to_plain_array_view::<f32>().map_err(fault)?.iter().copied().collect())).collect()
         };
-        // As in loading: what tract accepted it may still panic on. Inside its scope, which would not be left otherwise.
+        // As in loading: what tract accepted it may still panic on, also where it gets no memory. Inside its scope, which would
+        // not be left otherwise.
         multithread_tract_scope(threads.executor(), || catch_unwind(AssertUnwindSafe(run)))
             .unwrap_or_else(|_| Err(Error::Model("the graph is malformed (running it was given up)".into())))
     }

@@ -1,12 +1,11 @@
 //! What a reader outlined, as a Segmentation of the source's study.
 
 use ndarray::Array2;
-use sha2::{Digest, Sha256};
 
 use super::header::Origin;
 use super::segmentation;
 use crate::engine::ModelIdentity;
-use crate::{Error, Radiograph, Result};
+use crate::{Error, Radiograph, Result, digest};
 
 /// Masks that a reader drew, or corrected, upright and of the radiograph's size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,12 +38,8 @@ pub fn outline_to_dicom(radiograph: &Radiograph, outline: &Outline) -> Result<Ve
     if outline.opacity.dim() != size || outline.lungs.as_ref().is_some_and(|l| l.dim() != size) {
         return Err(Error::Parameter("the outline belongs to a radiograph of another size".into()));
     }
-    let mut hash = Sha256::new();
-    for mask in outline.lungs.iter().chain([&outline.opacity]) {
-        hash.update(mask.iter().copied().collect::<Vec<u8>>());
-    }
-    let sha256 = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    let tool = [ModelIdentity { name: "covmap annotate".into(), sha256 }];
+    let masks: Vec<u8> = outline.lungs.iter().chain([&outline.opacity]).flatten().copied().collect();
+    let tool = [ModelIdentity { name: "covmap annotate".into(), sha256: digest::sha256(&masks) }];
     let origin = Origin::of(radiograph, &tool, &format!("reader {}", outline.reader))?;
     segmentation::encode_outline(&origin, radiograph, outline)
 }
