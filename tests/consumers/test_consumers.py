@@ -6,7 +6,7 @@ import re
 
 import numpy
 import pytest
-from native import TOP, run
+from native import TOP, run, under_valgrind
 from PIL import Image
 
 C, CPP = "tests/consumers/c/every_function.c", "tests/consumers/cpp/every_class.cpp"
@@ -29,10 +29,8 @@ def test_address_and_leak_sanitizer_find_nothing(installed, dicom, compiler, sou
 @pytest.mark.parametrize("compiler, source", [("gcc", C), ("g++", CPP)])
 def test_valgrind_finds_nothing(installed, dicom, compiler, source):
     program = installed.compile(compiler, source, static=compiler == "gcc")
-    # It knows no AVX-512, and is fifty times slower: the network is a small one (`tests/full` has the bundled one). What stays reachable at the end belongs to statics.
-    found = run("valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect", "--show-leak-kinds=definite,indirect",
-                program, dicom, SMALL, env=os.environ | {"COVMAP_SIMD": "avx2"})
-    assert "ERROR" not in found.stderr
+    # Fifty times slower: the network is a small one (`tests/full` has the bundled one).
+    under_valgrind(program, dicom, SMALL)
 
 
 @pytest.mark.parametrize("pool", ["1", "2"])
