@@ -7,6 +7,9 @@
 
 mod bundled;
 mod execution;
+#[cfg(all(test, unix))]
+#[allow(unsafe_code)]
+mod fence;
 mod graph;
 mod kernels;
 mod lower;

@@ -1,6 +1,8 @@
 //! Plans against the plain meaning of the operators.
 
 use super::Plan;
+#[cfg(unix)]
+use crate::engine::fence::{Side, within};
 use crate::engine::graph::{Act, Conv, Graph, Op, Pool, PoolKind, Shape, ValueId};
 use crate::engine::reference;
 use crate::simd::Level;
@@ -23,20 +25,36 @@ impl Numbers {
     }
 }
 
+/// Runs a plan on inputs and outputs of its own.
+fn run(plan: &Plan, graph: &Graph, inputs: &[Vec<f32>], threads: usize) -> Vec<Vec<f32>> {
+    let inputs = inputs.to_vec();
+    let views: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+    let mut outputs: Vec<Vec<f32>> = graph.outputs.iter().map(|o| vec![0.0; graph.values[*o].shape.len()]).collect();
+    let mut slots: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+    plan.run::<()>(&views, &mut slots, threads, &mut |_| Ok(())).unwrap();
+    outputs
+}
+
+/// The same between forbidden pages: planning, packing and running read and write nothing beyond what they asked for.
+#[cfg(unix)]
+fn check_fenced(graph: &Graph, level: Level, bf16: bool, inputs: &[Vec<f32>], expected: &[Vec<f32>], what: &str) {
+    for side in [Side::Before, Side::After] {
+        let found = within(side, || run(&Plan::new(graph.clone(), level, bf16).unwrap(), graph, inputs, 1));
+        assert_eq!(found, expected, "{what} at {level:?}: differs between forbidden pages");
+    }
+}
+
 /// Every level and one and three threads give the reference's values; thread counts give identical ones.
 fn check(graph: &Graph, what: &str) {
     let mut numbers = Numbers(42);
     let inputs: Vec<Vec<f32>> = graph.inputs.iter().map(|i| numbers.take(graph.values[*i].shape.len())).collect();
-    let views: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
     let expected = reference::run(graph, &inputs);
     for level in Level::available() {
         let plan = Plan::new(graph.clone(), level, false).unwrap_or_else(|e| panic!("{what}: {e}"));
         let mut first: Option<Vec<Vec<f32>>> = None;
         // Twice on one thread: the second run finds what the first has left in the arena.
         for threads in [1, 1, 3] {
-            let mut outputs: Vec<Vec<f32>> = graph.outputs.iter().map(|o| vec![0.0; graph.values[*o].shape.len()]).collect();
-            let mut slots: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
-            plan.run::<()>(&views, &mut slots, threads, &mut |_| Ok(())).unwrap();
+            let outputs = run(&plan, graph, &inputs, threads);
             for (ours, theirs) in outputs.iter().zip(&expected) {
                 let scale = theirs.iter().fold(1e-3f32, |m, x| m.max(x.abs()));
                 for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
@@ -45,6 +63,8 @@ fn check(graph: &Graph, what: &str) {
             }
             assert_eq!(first.get_or_insert_with(|| outputs.clone()), &outputs, "{what} at {level:?}: {threads} threads differ");
         }
+        #[cfg(unix)]
+        check_fenced(graph, level, false, &inputs, &first.unwrap(), what);
     }
 }
 
@@ -108,21 +128,18 @@ fn winograd_and_its_neighbours() {
 /// Rounding to 8 bits of mantissa: 0.4 % of each product, less of their sum.
 fn check_rounded(g: &Graph, what: &str) {
     let mut numbers = Numbers(5);
-    let input = numbers.take(g.values[g.inputs[0]].shape.len());
-    let expected = &reference::run(g, std::slice::from_ref(&input))[0];
+    let inputs = [numbers.take(g.values[g.inputs[0]].shape.len())];
+    let expected = &reference::run(g, &inputs)[0];
     let plan = Plan::new(g.clone(), Level::Avx512, true).unwrap();
     let last = plan.steps().last().unwrap().kernel();
     assert!(last.contains("bf16"), "{what}: {last}");
-    let run = |threads| {
-        let mut output = vec![0.0; expected.len()];
-        plan.run::<()>(&[&input], &mut [&mut output], threads, &mut |_| Ok(())).unwrap();
-        output
-    };
-    let ours = run(1);
+    let ours = run(&plan, g, &inputs, 1);
     let scale = expected.iter().fold(0f32, |m, x| m.max(x.abs()));
-    let worst = ours.iter().zip(expected).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+    let worst = ours[0].iter().zip(expected).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
     assert!(worst <= 0.02 * scale && worst > 0.0, "{what}: {worst} of {scale}");
-    assert_eq!(ours, run(3), "{what}: threads differ");
+    assert_eq!(ours, run(&plan, g, &inputs, 3), "{what}: threads differ");
+    #[cfg(unix)]
+    check_fenced(g, Level::Avx512, true, &inputs, &ours, what);
 }
 
 #[test]
