@@ -4,7 +4,7 @@ use super::{Model, ModelOptions};
 use crate::{Error, Result};
 
 #[cfg(feature = "bundled-model")]
-static BUNDLED: &[u8] = include_bytes!("../../model/covmap.onnx");
+pub(super) static BUNDLED: &[u8] = include_bytes!("../../model/covmap.onnx");
 
 impl Model {
     /// The bundled model. Its terms of use are those of `LICENSE-WEIGHTS`, not of the code.

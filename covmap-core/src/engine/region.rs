@@ -236,3 +236,45 @@ impl Region {
         outputs.into_iter().zip(&self.outputs).map(tensor).collect()
     }
 }
+
+#[cfg(all(test, feature = "bundled-model"))]
+mod tests {
+    use super::super::{bundled::BUNDLED, onnx};
+    use super::*;
+
+    /// Three different images, and each of them alone, on plans and on tract.
+    #[test]
+    fn images_of_a_batch_are_those_of_runs_alone() {
+        let mut proto = onnx::parse(&bytes::Bytes::from_static(BUNDLED)).unwrap();
+        onnx::widen(&mut proto).unwrap();
+        let reader = onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
+        let of_batch = |images: usize| {
+            let mut model = reader.model_for_proto_model(&proto).unwrap();
+            model.set_input_fact(0, f32::fact([images, 1, 64, 96]).into()).unwrap();
+            let mut model = model.into_typed().unwrap();
+            model.prop_consts().unwrap();
+            model
+        };
+        let input: Vec<f32> = (0..3 * 64 * 96).map(|i| ((i * i / 7) % 255) as f32 / 128.0 - 1.0).collect();
+        let run = |model: TypedModel, input: &[f32]| -> Vec<Vec<f32>> {
+            let images = input.len() / (64 * 96);
+            let tensor = Tensor::from_shape(&[images, 1, 64, 96], input).unwrap();
+            let outputs = model.into_optimized().unwrap().into_runnable().unwrap().run(tvec!(tensor.into_tvalue())).unwrap();
+            outputs.iter().map(|t| t.to_plain_array_view::<f32>().unwrap().iter().copied().collect()).collect()
+        };
+        let tract = run(of_batch(3), &input);
+        for level in Level::available() {
+            let (planned, regions, _) = accelerate(&of_batch(3), level, false).unwrap();
+            assert!(regions.iter().any(|r| r.images == 3), "no region has the batch");
+            let batch = run(planned, &input);
+            let alone =
+                input.chunks(64 * 96).map(|image| run(accelerate(&of_batch(1), level, false).unwrap().0, image)).collect::<Vec<_>>();
+            for (output, (ours, theirs)) in batch.iter().zip(&tract).enumerate() {
+                assert_eq!(*ours, alone.iter().flat_map(|image| image[output].clone()).collect::<Vec<_>>(), "{level:?}");
+                let scale = theirs.iter().fold(0f32, |m, x| m.max(x.abs()));
+                let worst = ours.iter().zip(theirs).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+                assert!(worst <= 1e-4 * scale, "{level:?}, output {output}: {worst} of {scale}");
+            }
+        }
+    }
+}
