@@ -3,8 +3,8 @@
 //! Values stay f32 in the arena; what a strip of output rows reads is rounded into scratch memory, then multiplied.
 
 use super::BLOCK;
+use super::conv::Finish;
 use super::plane::View;
-use crate::engine::graph::Act;
 
 /// A convolution ready to run.
 #[derive(Debug, Clone)]
@@ -13,7 +13,6 @@ pub(crate) struct RoundedStep {
     pub phases: Vec<RoundedPhase>,
     /// Output blocks made at once: first and count.
     pub groups: Vec<(usize, usize)>,
-    pub bias: Vec<f32>,
     pub out: View,
     pub blocks: usize,
     /// Rows of the longest phase.
@@ -22,8 +21,7 @@ pub(crate) struct RoundedStep {
     pub strip: usize,
     /// Brain floats of scratch memory that a strip needs.
     pub scratch: usize,
-    pub residual: Option<View>,
-    pub act: Option<Act>,
+    pub finish: Finish,
 }
 
 /// A value that is read, and how a strip of it lies in scratch memory.
@@ -179,7 +177,7 @@ mod avx512 {
         unsafe {
             let mut start = [_mm512_setzero_ps(); OCB];
             for (o, s) in start.iter_mut().enumerate() {
-                *s = _mm512_loadu_ps(step.bias.as_ptr().add((block + o) * BLOCK));
+                *s = _mm512_loadu_ps(step.finish.bias.as_ptr().add((block + o) * BLOCK));
             }
             let mut acc = [start; PX];
             let mut w = weights;
@@ -194,10 +192,10 @@ mod avx512 {
                 let to = arena.add(step.out.at + phase.at + (block + o) * step.out.plane + y * phase.row + x * phase.px);
                 for (p, pixel) in acc.iter().enumerate() {
                     let mut v = Avx512::of(pixel[o]);
-                    if let Some(r) = &step.residual {
+                    if let Some(r) = &step.finish.residual {
                         v = v.add(Avx512::load(arena.add(r.at + (block + o) * r.plane + y * r.row + (x + p) * BLOCK)));
                     }
-                    act(v, step.act).store(to.add(p * phase.px));
+                    act(v, step.finish.act).store(to.add(p * phase.px));
                 }
             }
         }

@@ -36,18 +36,24 @@ pub(crate) struct Phase {
     pub px: usize,
 }
 
+/// What becomes of a convolution's sums.
+#[derive(Debug, Clone)]
+pub(crate) struct Finish {
+    /// Output blocks x 16.
+    pub bias: Vec<f32>,
+    /// A value of the output's shape that is added. Of a plain convolution only with a single phase.
+    pub residual: Option<View>,
+    pub act: Option<Act>,
+}
+
 /// A convolution ready to run.
 #[derive(Debug, Clone)]
 pub(crate) struct ConvStep {
     pub phases: Vec<Phase>,
-    /// Output blocks x 16.
-    pub bias: Vec<f32>,
     /// Start of the output's first block in the arena, floats from one block to the next.
     pub out: usize,
     pub plane: usize,
-    /// A value of the output's shape that is added: start of its first block, and between its blocks and rows. Only with a single phase.
-    pub residual: Option<View>,
-    pub act: Option<Act>,
+    pub finish: Finish,
 }
 
 /// Output blocks that one pass over the input makes, at most `widest` at once: first and count of each pass.
@@ -140,7 +146,7 @@ unsafe fn tile<V: Lane, const PX: usize, const OCB: usize>(
     x: usize,
 ) {
     unsafe {
-        let bias = step.bias.as_ptr().add(first * 16);
+        let bias = step.finish.bias.as_ptr().add(first * 16);
         let start: [V; OCB] = std::array::from_fn(|o| V::load(bias.add(o * 16)));
         let mut acc = [start; PX];
         let mut w = weights;
@@ -157,10 +163,10 @@ unsafe fn tile<V: Lane, const PX: usize, const OCB: usize>(
             let to = arena.add(out + o * step.plane);
             for (p, pixel) in acc.iter().enumerate() {
                 let mut v = pixel[o];
-                if let Some(r) = &step.residual {
+                if let Some(r) = &step.finish.residual {
                     v = v.add(V::load(arena.add(r.at + (first + o) * r.plane + y * r.row + (x + p) * 16)));
                 }
-                act::<V>(v, step.act).store(to.add(p * phase.px));
+                act::<V>(v, step.finish.act).store(to.add(p * phase.px));
             }
         }
     }

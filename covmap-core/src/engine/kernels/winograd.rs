@@ -1,11 +1,10 @@
 //! 3 x 3 convolution by Winograd's F(4 x 4, 3 x 3) (Lavin and Gray, 2016): 36 multiplications for sixteen output pixels of a
 //! channel pair instead of 144. Input tiles of 6 x 6 are transformed, multiplied position by position, and transformed back.
 
-use super::conv::{ConvStep, conv_body};
+use super::conv::{ConvStep, Finish, conv_body};
 use super::lane::Lane;
 use super::plane::View;
 use super::{BLOCK, act, level_dispatch};
-use crate::engine::graph::Act;
 
 /// Output rows and columns of a tile.
 pub(crate) const TILE: usize = 4;
@@ -27,15 +26,13 @@ pub(crate) struct WinogradStep {
     pub position: usize,
     pub products_at: usize,
     pub product: usize,
-    pub bias: Vec<f32>,
     pub out: View,
     pub blocks: usize,
     /// Tiles in a row of the image, row of tiles in it, and tiles that are worked on together, row by row.
     pub tiles: usize,
     pub tile_rows: usize,
     pub strip: usize,
-    pub residual: Option<View>,
-    pub act: Option<Act>,
+    pub finish: Finish,
 }
 
 /// A value that is read, each pixel as if repeated `factor` times in both directions.
@@ -98,7 +95,7 @@ unsafe fn strip_body<V: Lane>(arena: *mut f32, step: &WinogradStep, scratch: *mu
             }
         }
         for block in blocks {
-            let bias = V::load(step.bias.as_ptr().add(block * BLOCK));
+            let bias = V::load(step.finish.bias.as_ptr().add(block * BLOCK));
             for tile in 0..count {
                 let (y, x) = pixel(tile);
                 let from = scratch.cast_const().add(step.products_at + block * step.products.plane + tile * BLOCK);
@@ -106,10 +103,10 @@ unsafe fn strip_body<V: Lane>(arena: *mut f32, step: &WinogradStep, scratch: *mu
                 for (i, row) in pixels.into_iter().enumerate() {
                     for (j, v) in row.into_iter().enumerate() {
                         let mut v = v.add(bias);
-                        if let Some(r) = &step.residual {
+                        if let Some(r) = &step.finish.residual {
                             v = v.add(V::load(arena.add(r.at + block * r.plane + (y + i) * r.row + (x + j) * BLOCK)));
                         }
-                        act::<V>(v, step.act)
+                        act::<V>(v, step.finish.act)
                             .store(arena.add(step.out.at + block * step.out.plane + (y + i) * step.out.row + (x + j) * BLOCK));
                     }
                 }

@@ -1,10 +1,10 @@
 //! Convolutions in bf16: when, their weights, and what a strip of them reads.
 
 use super::terms::{self, Placed, Source, Taps};
-use crate::engine::graph::{Act, Conv, Shape};
+use crate::engine::graph::{Conv, Shape};
 use crate::engine::kernels::BLOCK;
 use crate::engine::kernels::bf16::{RoundedPhase, RoundedSource, RoundedStep, RoundedTerm, rounded};
-use crate::engine::kernels::conv::groups;
+use crate::engine::kernels::conv::{Finish, groups};
 use crate::engine::kernels::plane::View;
 
 /// Bytes of rounded input that a strip should not exceed, to stay near.
@@ -43,17 +43,7 @@ fn reach(taps: &[(Taps, [usize; 2])], source: &Source, cols: usize) -> Reach {
     }
 }
 
-#[allow(clippy::too_many_arguments)]
-pub(super) fn step(
-    conv: &Conv,
-    sources: &[(Source, Placed)],
-    shape: Shape,
-    out: View,
-    bias: Vec<f32>,
-    residual: Option<View>,
-    act: Option<Act>,
-    widest: usize,
-) -> RoundedStep {
+pub(super) fn step(conv: &Conv, sources: &[(Source, Placed)], shape: Shape, out: View, finish: Finish, widest: usize) -> RoundedStep {
     let plain: Vec<Source> = sources.iter().map(|s| s.0).collect();
     let parities = terms::parities(conv, &plain);
     let extents: Vec<[usize; 2]> = parities.iter().map(|p| terms::extent(*p, shape)).collect();
@@ -114,7 +104,7 @@ pub(super) fn step(
             }
         })
         .collect();
-    RoundedStep { sources: read, phases, groups, bias, out, blocks, rows, strip, scratch, residual, act }
+    RoundedStep { sources: read, phases, groups, out, blocks, rows, strip, scratch, finish }
 }
 
 /// A term, its first input channel, how many it has, and the kernel positions that fall on it.

@@ -7,7 +7,7 @@ use super::step::Kind;
 use super::terms::{self, Placed, Source};
 use super::winograd;
 use crate::engine::graph::{Act, Conv, Pool, Shape};
-use crate::engine::kernels::conv::ConvStep;
+use crate::engine::kernels::conv::{ConvStep, Finish};
 use crate::engine::kernels::depthwise::DepthwiseStep;
 use crate::engine::kernels::head::{self, HeadStep};
 use crate::engine::kernels::plane::{PlaneOp, PlaneStep, View};
@@ -136,20 +136,19 @@ pub(super) fn lower(fused: &Fused, frames: &[Frame], i: usize, level: Level, bf1
                 let plain = sources.clone();
                 let placed: Vec<(Source, Placed)> =
                     sources.into_iter().map(|s| (s, Placed { view: frames[s.node].view(), planar: frames[s.node].pixel == 1 })).collect();
-                let bias = padded(&conv.bias);
-                let residual = residual.then(|| input(1));
+                let finish = Finish { bias: padded(&conv.bias), residual: residual.then(|| input(1)), act: *act };
                 let direct = terms::vector_macs(conv, &plain, shape);
                 let blocked = placed.iter().all(|(_, p)| !p.planar);
                 let transformed = winograd::cost(conv, &plain, shape).filter(|cost| blocked && *cost < direct);
                 if frames[i].pixel == 1 {
                     Kind::Head(head(conv, &placed, shape, out, *act))
                 } else if bf16 && rounded::pays(conv, &placed, direct, transformed.unwrap_or(direct)) {
-                    Kind::Rounded(rounded::step(conv, &placed, shape, out, bias, residual, *act, widest_group(level)))
+                    Kind::Rounded(rounded::step(conv, &placed, shape, out, finish, widest_group(level)))
                 } else if transformed.is_some() {
-                    Kind::Winograd(winograd::step(conv, &placed, shape, out, bias, residual, *act, widest_group(level)))
+                    Kind::Winograd(winograd::step(conv, &placed, shape, out, finish, widest_group(level)))
                 } else {
                     let phases = terms::phases(conv, &placed, shape, out, widest_group(level));
-                    Kind::Conv(ConvStep { phases, bias, out: out.at, plane: out.plane, residual, act: *act })
+                    Kind::Conv(ConvStep { phases, out: out.at, plane: out.plane, finish })
                 }
             }
             None => depthwise_step(conv, *act, *residual, input(0), out, shape)?,

@@ -136,7 +136,7 @@ impl Kind {
                     .iter()
                     .map(|s| s.view.at + last(s.blocks) * s.view.plane + rows / s.factor * s.view.row + cols / s.factor * BLOCK);
                 let out = w.out.at + last(w.blocks) * w.out.plane + last(rows) * w.out.row + last(cols) * BLOCK;
-                let residual = w.residual.map_or(0, |r| r.at + last(w.blocks) * r.plane + last(rows) * r.row + last(cols) * BLOCK);
+                let residual = w.finish.residual.map_or(0, |r| r.at + last(w.blocks) * r.plane + last(rows) * r.row + last(cols) * BLOCK);
                 from.chain([out, residual]).max().unwrap_or(0) + BLOCK
             }
             Kind::Rounded(r) => rounded_reach(r),
@@ -235,7 +235,7 @@ fn conv_reach(c: &ConvStep) -> usize {
     let phases = c.phases.iter().filter(|p| p.rows > 0 && p.cols > 0).flat_map(|p| {
         let (rows, cols) = (last(p.rows), last(p.cols));
         let out = c.out + p.at + rows * p.row + cols * p.px + last(p.first + p.blocks) * c.plane + BLOCK;
-        let residual = c.residual.map_or(0, |r| r.at + last(p.first + p.blocks) * r.plane + rows * r.row + cols * BLOCK + BLOCK);
+        let residual = c.finish.residual.map_or(0, |r| r.at + last(p.first + p.blocks) * r.plane + rows * r.row + cols * BLOCK + BLOCK);
         p.terms.iter().map(move |t| t.at + rows * t.row + cols * t.px + t.channels).chain([out, residual])
     });
     phases.max().unwrap_or(0)
@@ -257,7 +257,7 @@ fn rounded_reach(r: &RoundedStep) -> usize {
     let phases = r.phases.iter().flat_map(|p| {
         let (rows, cols) = (last(p.rows), last(p.cols));
         let out = r.out.at + p.at + last(r.blocks) * r.out.plane + rows * p.row + cols * p.px + BLOCK;
-        let residual = r.residual.map_or(0, |v| v.at + last(r.blocks) * v.plane + rows * v.row + cols * BLOCK + BLOCK);
+        let residual = r.finish.residual.map_or(0, |v| v.at + last(r.blocks) * v.plane + rows * v.row + cols * BLOCK + BLOCK);
         [out, residual]
     });
     sources.chain(phases).max().unwrap_or(0)

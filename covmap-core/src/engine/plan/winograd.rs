@@ -1,9 +1,9 @@
 //! When a convolution is worth transforming, and its weights in transformed form.
 
 use super::terms::{Placed, Source};
-use crate::engine::graph::{Act, Conv, Shape};
+use crate::engine::graph::{Conv, Shape};
 use crate::engine::kernels::BLOCK;
-use crate::engine::kernels::conv::{ConvStep, Phase, Term, groups};
+use crate::engine::kernels::conv::{ConvStep, Finish, Phase, Term, groups};
 use crate::engine::kernels::plane::View;
 use crate::engine::kernels::winograd::{PATCH, TILE, TileSource, WinogradStep, transformed_filter};
 
@@ -38,17 +38,7 @@ fn fits(conv: &Conv, sources: &[Source], out: Shape) -> bool {
         && out.w.is_multiple_of(TILE)
 }
 
-#[allow(clippy::too_many_arguments)]
-pub(super) fn step(
-    conv: &Conv,
-    sources: &[(Source, Placed)],
-    shape: Shape,
-    out: View,
-    bias: Vec<f32>,
-    residual: Option<View>,
-    act: Option<Act>,
-    widest: usize,
-) -> WinogradStep {
+pub(super) fn step(conv: &Conv, sources: &[(Source, Placed)], shape: Shape, out: View, finish: Finish, widest: usize) -> WinogradStep {
     let blocks = shape.c.div_ceil(BLOCK);
     let (tile_rows, tiles) = (shape.h / TILE, shape.w / TILE);
     // A strip is a whole fraction of the image.
@@ -84,7 +74,8 @@ pub(super) fn step(
         })
         .collect();
     let plane = count * BLOCK;
-    let products = ConvStep { phases, bias: vec![0.0; blocks * BLOCK], out: products_at, plane, residual: None, act: None };
+    let plain = Finish { bias: vec![0.0; blocks * BLOCK], residual: None, act: None };
+    let products = ConvStep { phases, out: products_at, plane, finish: plain };
     let scratch = products_at + PATCH * PATCH * product;
     WinogradStep {
         sources: read,
@@ -94,14 +85,12 @@ pub(super) fn step(
         position,
         products_at,
         product,
-        bias,
         out,
         blocks,
         tile_rows,
         strip: count,
         tiles,
-        residual,
-        act,
+        finish,
     }
 }
 
