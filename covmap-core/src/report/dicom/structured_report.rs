@@ -90,9 +90,20 @@ fn library(origin: &Origin<'_>) -> DataSet {
     container(Code("111028", "DCM", "Image Library"), vec![group])
 }
 
+/// What made all measurements (TID 4019; the template is extensible), from the one image of the library.
+fn algorithm(origin: &Origin<'_>) -> Vec<DataSet> {
+    let mut content = vec![
+        text(HAS_CONCEPT_MOD, Code("111001", "DCM", "Algorithm Name"), &origin.model_name(200)),
+        text(HAS_CONCEPT_MOD, Code("111003", "DCM", "Algorithm Version"), VERSION),
+    ];
+    let parameters = origin.parameters();
+    content.extend(parameters.iter().map(|p| text(HAS_CONCEPT_MOD, Code("111002", "DCM", "Algorithm Parameters"), p)));
+    content
+}
+
 /// A measurement group (TID 1501) for both lungs, each lung, each zone and the detection.
 fn measurements(origin: &Origin<'_>, analysis: &Analysis) -> Vec<DataSet> {
-    let mut groups = Vec::new();
+    let mut groups = algorithm(origin);
     let pixel_mm2 = analysis.spacing_mm.map(|[row, column]| row * column);
     if let Some(s) = &analysis.severity {
         let mut region = |label: &str, site: Code, side: Option<Code>, region: Region, score: Option<f64>| {
@@ -152,12 +163,7 @@ fn group(origin: &Origin<'_>, label: &str, site: Option<(Code, Option<Code>)>, v
         let side = side.map(|side| code(HAS_CONCEPT_MOD, Code("272741003", "SCT", "Laterality"), side));
         content.push(with(code(HAS_CONCEPT_MOD, Code("363698007", "SCT", "Finding Site"), site), side.into_iter().collect()));
     }
-    content.push(text(HAS_CONCEPT_MOD, Code("111001", "DCM", "Algorithm Name"), &origin.model_name(200)));
-    content.push(text(HAS_CONCEPT_MOD, Code("111003", "DCM", "Algorithm Version"), VERSION));
-    let parameters = origin.parameters();
-    content.extend(parameters.iter().map(|p| text(HAS_CONCEPT_MOD, Code("111002", "DCM", "Algorithm Parameters"), p)));
     content.extend(values);
-    content.push(image(Code("121112", "DCM", "Source of Measurement"), origin.reference()));
     container(Code("125007", "DCM", "Measurement Group"), content)
 }
 
