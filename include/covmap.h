@@ -241,7 +241,7 @@ const float *covmap_analysis_probability(const covmap_analysis *analysis, size_t
 //   "sr.dcm"         DICOM Structured Report of the measurements (TID 1500)
 //   "sc.dcm"         DICOM Secondary Capture of the overlay
 // DICOM results belong to the study of a DICOM input; of another they are COVMAP_STATUS_INPUT. Their UIDs follow from
-// input, models and options: the same result is always the same object.
+// input, models and options: the same result is always the same object. All of it on the calling thread.
 covmap_status covmap_analysis_encode(const covmap_analysis *analysis,
                                      const char *format,
                                      const covmap_options *options,

@@ -87,7 +87,7 @@ pub unsafe extern "C" fn covmap_analysis_probability(analysis: *const Analysis, 
 ///   "sr.dcm"         DICOM Structured Report of the measurements (TID 1500)
 ///   "sc.dcm"         DICOM Secondary Capture of the overlay
 /// DICOM results belong to the study of a DICOM input; of another they are COVMAP_STATUS_INPUT. Their UIDs follow from
-/// input, models and options: the same result is always the same object.
+/// input, models and options: the same result is always the same object. All of it on the calling thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn covmap_analysis_encode(
     analysis: *const Analysis,
@@ -103,7 +103,8 @@ pub unsafe extern "C" fn covmap_analysis_encode(
         };
         let defaults = Options::default();
         let options = options.unwrap_or(&defaults).only_for(Use::Result)?;
-        *out = Bytes::boxed(analysis.encode(pointer::utf8(format, "format")?, options)?);
+        let format = pointer::utf8(format, "format")?;
+        *out = Bytes::boxed(covmap_core::alone(|| analysis.encode(format, options))?);
         Ok(())
     })
 }

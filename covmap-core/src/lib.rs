@@ -65,4 +65,4 @@ pub use quality::Quality;
 pub use radiograph::{Radiograph, ReadOptions};
 pub use run::{CancelToken, OperatingPoint, Precision, RunOptions, Views};
 pub use severity::{Grade, Severity};
-pub use threads::join;
+pub use threads::{alone, join};

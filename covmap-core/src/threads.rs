@@ -87,7 +87,7 @@ impl Threads {
 
 /// Runs `work`; the pixel kernels that it calls stay on this thread. A pool of one would be a second thread, which all
 /// callers would wait for.
-pub(crate) fn alone<T>(work: impl FnOnce() -> T) -> T {
+pub fn alone<T>(work: impl FnOnce() -> T) -> T {
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {
