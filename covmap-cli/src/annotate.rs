@@ -23,7 +23,7 @@ use crate::{OK, output, usage};
 /// DIR holds PNG, JPEG, TIFF or DICOM files, at any depth, or is laid out as a catalogue (catalog.csv beside images/).
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  covmap annotate radiographs/ --reader anna\n  covmap annotate radiographs/ --models a.onnx b.onnx bundled\n  covmap annotate radiographs/ --export outlines\n  covmap annotate radiographs/ --import coco.json --reader ben\n  covmap annotate radiographs/ --listen 192.168.1.5 --token \"$(openssl rand -hex 16)\" --reader anna --reader ben"
+    after_help = "Examples:\n  covmap annotate radiographs/ --reader anna\n  covmap annotate radiographs/ --models a.onnx b.onnx bundled\n  covmap annotate radiographs/ --export outlines\n  covmap annotate radiographs/ --import coco.json --reader ben\n  covmap annotate radiographs/ --listen 192.168.1.5 --token \"$(openssl rand -hex 16)\""
 )]
 pub(crate) struct Annotate {
     /// Folder of radiographs; nothing outside it is read.
