@@ -19,7 +19,7 @@ def under_valgrind(program, *arguments, timeout=300):
     """It knows no AVX-512. Fair: a thread that computes would else be let keep its one processor. What stays reachable at the
     end belongs to statics."""
     leaks = "definite,indirect"
-    watched = ["valgrind", "--quiet", "--fair-sched=yes", "--error-exitcode=9", "--leak-check=full", f"--errors-for-leak-kinds={leaks}", f"--show-leak-kinds={leaks}"]
+    watched = ["valgrind", "--quiet", "--fair-sched=try", "--error-exitcode=9", "--leak-check=full", f"--errors-for-leak-kinds={leaks}", f"--show-leak-kinds={leaks}"]
     found = run(*watched, program, *arguments, env=os.environ | {"COVMAP_SIMD": "avx2"}, timeout=timeout)
     assert "ERROR" not in found.stderr
 
