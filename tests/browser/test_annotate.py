@@ -3,6 +3,7 @@
 import csv
 import io
 import shutil
+import subprocess
 import sys
 import tarfile
 import time
@@ -201,7 +202,11 @@ def test_the_whole_path(served, visit, tmp_path):
     assert (exported == mask).all()
     import pydicom
 
-    segments = pydicom.dcmread(io.BytesIO(archive.extractfile("anna/seg/chest.dcm").read()))
+    segmentation = tmp_path / "seg.dcm"
+    segmentation.write_bytes(archive.extractfile("anna/seg/chest.dcm").read())
+    verified = subprocess.run(["dciodvfy", segmentation], capture_output=True, text=True)
+    assert "Segmentation" in verified.stderr + verified.stdout and "Error" not in verified.stderr + verified.stdout, verified
+    segments = pydicom.dcmread(segmentation)
     assert segments.ContentCreatorName == "anna" and segments.SegmentSequence[0].SegmentAlgorithmType == "SEMIAUTOMATIC"
     planes = {s.SegmentLabel: plane for s, plane in zip(segments.SegmentSequence, segments.pixel_array)}
     assert (planes["Ground-glass opacity"] == (mask == 1)).all() and (planes["Consolidation"] == (mask == 2)).all()
