@@ -10,7 +10,7 @@ import tempfile
 
 import numpy as np
 
-from support import HERE, PROCESSORS, Others, Worker, in_rounds, output, ratio, serve, times_of, write_json
+from support import HERE, PROCESSORS, Others, Whole, Worker, in_rounds, output, ratio, serve, times_of, write_json
 
 TOLERANCE = 1e-3    # largest difference of a pixel's probability, f32 to f32
 REFERENCE = "covmap reference"
@@ -114,8 +114,9 @@ def compare(name, model, threads, a, scratch):
                 w.ask(input=image, shape=shape, runs=2)
                 return w.ask(input=image, shape=shape, runs=runs)["ms"]
             contestants[engine] = timed
-        rounds = in_rounds(a.rounds, contestants)
-    return {"name": name, "threads": threads, "ms": rounds,
+        with Whole() as processors:
+            rounds = in_rounds(a.rounds, contestants, *([processors.block] if threads > 1 else []))
+    return {"name": name, "threads": threads, "ms": rounds, "processors": processors.told(),
             "differences": differences, "precision": precision, "others": others.share(),
             "range": [float(outputs["covmap"].min()), float(outputs["covmap"].max())]}
 
@@ -131,8 +132,8 @@ def bench(covmap, model, threads, engine, runs, *more):
 
 def arguments(parser):
     parser.add_argument("--covmap", default="target/release/covmap", help="the command to measure (default %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--block", type=float, default=1.0, help="seconds of a block of runs, about (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--block", type=float, default=0.3, help="seconds of a block of runs, about (default %(default)s)")
 
 
 def main():

@@ -24,7 +24,7 @@ def stretches(a):
     for name, file in (("bundled", None), *(n.split("=", 1) for n in a.networks)):
         source = [f"{name}={file}"] if file else ["--bundled"]
         for threads in sorted({1, PROCESSORS}):
-            yield f"{name}-{threads}", program("networks.py", *source, "--threads", threads, "--rounds", a.rounds, "--block", a.block)
+            yield f"{name}-{threads}", program("networks.py", *source, "--threads", threads, "--rounds", 3 * a.rounds, "--block", a.block)
     for part in PIPELINE:
         yield part, program("pipeline.py", part, "--scratch", a.scratch, "--rounds", a.rounds if part != "batch" else min(a.rounds, 3))
 
@@ -40,8 +40,8 @@ def main():
     parser.add_argument("--covmap", default="target/release/covmap", help="the command to measure (default %(default)s)")
     parser.add_argument("--scratch", default="target/peers", help="folder for inputs, results and figures (default %(default)s)")
     parser.add_argument("--images", type=int, default=200, help="radiographs of a batch (default %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="(default %(default)s; of the batch at most 3)")
-    parser.add_argument("--block", type=float, default=1.0, help="seconds of a block of runs of a network, about (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="(default %(default)s; of a network three times as many, of the batch at most 3)")
+    parser.add_argument("--block", type=float, default=0.3, help="seconds of a block of runs of a network, about (default %(default)s)")
     parser.add_argument("--only", nargs="+", metavar="PART", help="measure these parts alone (machine, NETWORK-THREADS, warm, cold, batch, start)")
     parser.add_argument("--under", default="", metavar="COMMAND", help="run every timed stretch under this command, such as one that quiets the machine")
     parser.add_argument("--out", default=os.path.join(os.path.dirname(HERE), "RESULTS.md"), help="(default %(default)s)")
