@@ -178,13 +178,11 @@ impl Region {
         threads: usize,
         between: &mut dyn FnMut(usize) -> crate::Result<()>,
     ) -> crate::Result<Vec<Vec<f32>>> {
-        let mut outputs: Vec<Vec<f32>> = self.outputs.iter().map(|s| vec![0.0; s.len() * self.images]).collect();
+        let mut outputs: Vec<Vec<f32>> = self.outputs.iter().map(|s| Vec::with_capacity(s.len() * self.images)).collect();
         for image in 0..self.images {
             let inputs: Vec<&[f32]> =
                 inputs.iter().map(|i| &i[image * i.len() / self.images..(image + 1) * i.len() / self.images]).collect();
-            let mut parts: Vec<&mut [f32]> =
-                outputs.iter_mut().zip(&self.outputs).map(|(o, s)| &mut o[image * s.len()..(image + 1) * s.len()]).collect();
-            self.plan.run(&inputs, &mut parts, threads, &mut *between)?;
+            self.plan.run(&inputs, &mut outputs, threads, &mut *between)?;
         }
         Ok(outputs)
     }

@@ -1,5 +1,6 @@
 //! The reference engine: tract runs any ONNX graph it can load.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tract_linalg::multithread::multithread_tract_scope;
@@ -10,6 +11,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, type_proto::Value};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::DimLike;
 use tract_onnx::tract_core::ops::konst::Const;
+use tract_onnx::tract_core::ops::source::TypedSource;
 use tract_onnx::tract_core::plan::{SimplePlan, eval};
 
 use super::execution::{Execution, Fallback};
@@ -30,6 +32,8 @@ pub(crate) struct TractNetwork {
     input_shape: [usize; 4],
     regions: Vec<Region>,
     fallbacks: Vec<Fallback>,
+    /// Where one region is the whole graph: which of its results each output is. It then runs without tract.
+    whole: Option<Vec<usize>>,
     /// Of the tensors that live at the same time, where nothing is done in place.
     tensor_bytes: usize,
 }
@@ -84,10 +88,20 @@ impl TractNetwork {
             (model, regions, fallbacks) = accelerate(&model, Level::detect(), bf16).map_err(unfit(&what))?;
         }
         let model = model.into_decluttered().and_then(|m| m.into_optimized()).map_err(unfit(&what))?;
+        let whole = whole(&model);
         let tensor_bytes = tensor_bytes(&model).map_err(unfit("the graph cannot be ordered"))?;
         let plan = SimplePlan::new(model).map_err(unfit("the graph cannot be ordered"))?;
-        Ok(TractNetwork { plan, input_shape, regions, fallbacks, tensor_bytes })
+        Ok(TractNetwork { plan, input_shape, regions, fallbacks, whole, tensor_bytes })
     }
+}
+
+fn whole(model: &TypedModel) -> Option<Vec<usize>> {
+    let outputs = model.output_outlets().ok()?;
+    let node = model.node(outputs.first()?.node);
+    let alone = matches!(*node.inputs, [only] if model.node(only.node).op_is::<TypedSource>()) && node.op_is::<Region>();
+    let slots: Vec<usize> = outputs.iter().filter(|o| o.node == node.id).map(|o| o.slot).collect();
+    let distinct: BTreeSet<&usize> = slots.iter().collect();
+    (alone && distinct.len() == outputs.len()).then_some(slots)
 }
 
 /// The most that the tensors of any step take together; weights are not among them.
@@ -201,6 +215,13 @@ impl TractNetwork {
     ) -> Result<Vec<Vec<f32>>> {
         let fault = |e: TractError| Error::Model(format!("the graph cannot be run: {e:#}"));
         let run = || {
+            if let (Some(order), [region]) = (&self.whole, self.regions.as_slice()) {
+                let mut results = region.run(&[input], threads.count(), &mut |step| {
+                    seen(0, step);
+                    options.check()
+                })?;
+                return Ok(order.iter().map(|slot| std::mem::take(&mut results[*slot])).collect());
+            }
             let input = Tensor::from_shape(&self.input_shape, input).map_err(fault)?;
             let mut state = self.plan.spawn().map_err(fault)?;
             let outputs = state.run_plan_with_eval(tvec!(input.into_tvalue()), |context, op_state, node, inputs| {

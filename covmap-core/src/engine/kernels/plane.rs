@@ -172,17 +172,15 @@ pub(crate) fn pack(arena: &mut [f32], from: &[f32], to: View, [c, h, w]: [usize;
 }
 
 /// Copies a value out of the arena, channels first.
-pub(crate) fn unpack(arena: &[f32], from: View, [c, h, w]: [usize; 3], planar: bool, to: &mut [f32]) {
-    for (channel, plane) in to.chunks_exact_mut(h * w).enumerate().take(c) {
-        for (y, line) in plane.chunks_exact_mut(w).enumerate() {
+pub(crate) fn unpack(arena: &[f32], from: View, [c, h, w]: [usize; 3], planar: bool, to: &mut Vec<f32>) {
+    for channel in 0..c {
+        for y in 0..h {
             if planar {
                 let at = from.at + channel * from.plane + y * from.row;
-                line.copy_from_slice(&arena[at..at + w]);
-                continue;
-            }
-            let at = from.at + channel / BLOCK * from.plane + y * from.row + channel % BLOCK;
-            for (x, v) in line.iter_mut().enumerate() {
-                *v = arena[at + x * BLOCK];
+                to.extend_from_slice(&arena[at..at + w]);
+            } else {
+                let at = from.at + channel / BLOCK * from.plane + y * from.row + channel % BLOCK;
+                to.extend((0..w).map(|x| arena[at + x * BLOCK]));
             }
         }
     }

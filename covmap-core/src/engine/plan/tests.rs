@@ -29,9 +29,8 @@ impl Numbers {
 fn run(plan: &Plan, graph: &Graph, inputs: &[Vec<f32>], threads: usize) -> Vec<Vec<f32>> {
     let inputs = inputs.to_vec();
     let views: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
-    let mut outputs: Vec<Vec<f32>> = graph.outputs.iter().map(|o| vec![0.0; graph.values[*o].shape.len()]).collect();
-    let mut slots: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
-    plan.run::<()>(&views, &mut slots, threads, &mut |_| Ok(())).unwrap();
+    let mut outputs: Vec<Vec<f32>> = graph.outputs.iter().map(|o| Vec::with_capacity(graph.values[*o].shape.len())).collect();
+    plan.run::<()>(&views, &mut outputs, threads, &mut |_| Ok(())).unwrap();
     outputs
 }
 
