@@ -225,7 +225,7 @@ const uint8_t *covmap_analysis_infection(const covmap_analysis *analysis);
 // covmap_analysis_free. NULL, with no error, where no model of the pipeline segments lungs.
 const uint8_t *covmap_analysis_lungs(const covmap_analysis *analysis);
 
-// The probability of opacity, 0 to 1, threshold at 0.5, at the network's size, which it writes, and not limited to the
+// The probability of opacity, 0 to 1, threshold at 0.5, in the network's pixels, which it writes, and not limited to the
 // lungs: *width * *height numbers, row by row without gaps. Valid until covmap_analysis_free. NULL where a pointer is NULL.
 const float *covmap_analysis_probability(const covmap_analysis *analysis, size_t *width, size_t *height);
 

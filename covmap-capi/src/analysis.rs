@@ -60,7 +60,7 @@ pub unsafe extern "C" fn covmap_analysis_lungs(analysis: *const Analysis) -> *co
     labels.unwrap_or(std::ptr::null())
 }
 
-/// The probability of opacity, 0 to 1, threshold at 0.5, at the network's size, which it writes, and not limited to the
+/// The probability of opacity, 0 to 1, threshold at 0.5, in the network's pixels, which it writes, and not limited to the
 /// lungs: *width * *height numbers, row by row without gaps. Valid until covmap_analysis_free. NULL where a pointer is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn covmap_analysis_probability(analysis: *const Analysis, width: *mut usize, height: *mut usize) -> *const f32 {

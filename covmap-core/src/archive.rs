@@ -1,7 +1,7 @@
 //! An analysis as bytes and back, to hand it to another process: everything but the radiograph's pixels.
 //!
 //! Little endian: magic, length of a JSON header, the header, then the planes: lung labels (where there are lungs), infection
-//! bytes, and f32 infection probability at the network's size.
+//! bytes, and f32 infection probability in the network's pixels.
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};

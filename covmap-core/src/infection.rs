@@ -1,4 +1,4 @@
-//! Opacity consistent with COVID-19 pneumonia, as the network sees it: probabilities at the network's size.
+//! Opacity consistent with COVID-19 pneumonia, as the network sees it: probabilities in the network's pixels.
 
 use ndarray::Array2;
 

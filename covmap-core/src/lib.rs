@@ -25,6 +25,7 @@ mod archive;
 mod digest;
 mod error;
 mod limits;
+mod margins;
 mod memory;
 pub mod metrics;
 mod plane;

@@ -17,7 +17,7 @@ const MIN_FRAGMENT: f64 = 0.1;
 /// A lung smaller than this share of the image is none.
 const MIN_LUNG: f64 = 0.005;
 
-/// Probability of lung per pixel, 0..1, at the network's size; the higher side is the pixel's.
+/// Probability of lung per pixel, 0..1, in the network's pixels; the higher side is the pixel's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LungProbability {
     right: Array2<f32>,
@@ -125,7 +125,7 @@ fn sides_by_position(map: &[f32], w: usize, h: usize, threshold: f32) -> Vec<u8>
 }
 
 impl LungMask {
-    /// Cleans (fragments dropped, holes filled) at the network's size and brings the mask to native resolution.
+    /// Cleans (fragments dropped, holes filled) in the network's pixels and brings the mask to native resolution.
     ///
     /// `threshold` in 0..1: probability from which a pixel is lung.
     pub fn new(probability: &LungProbability, threshold: f32, geometry: &Geometry) -> Self {

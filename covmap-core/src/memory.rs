@@ -1,13 +1,14 @@
 //! Peak memory of an analysis, predicted before it starts. `tests/tests/reliability/memory.rs` holds it against measurements.
 
 use crate::engine::Channel;
+use crate::margins::GROWTH;
 use crate::{Pipeline, Result, RunOptions, Views};
 
 /// Per pixel of the radiograph: the lungs' labels, which are copied once, then labels and map.
 const PIXEL_BYTES: u64 = 2;
 /// Per row and column of the radiograph, and thread: positions, weights and line buffers of resampling.
 const LINE_BYTES: u64 = 64;
-/// Planes of f32 at the network's size, while lungs are cleaned and the map is made.
+/// Planes of f32 in the network's pixels, while lungs are cleaned and the map is made.
 const WORK_PLANES: u64 = 16;
 /// What the allocator keeps for itself, stacks, tables and results without pixels.
 const FIXED_BYTES: u64 = 4 << 20;
@@ -34,13 +35,15 @@ impl Pipeline {
             let (plane, inputs) = (4 * h * w, spec.input.channels as u64);
             let outputs: u64 = spec.outputs.iter().map(|o| o.channels.len() as u64).sum();
             let found: u64 = if spec.has(Channel::Infection) { 3 } else { 2 };
-            answers += views * found * plane;
+            // With the widest margins.
+            let whole = GROWTH as u64 * plane;
+            answers += views * found * whole;
             // Stretched in two steps, rows first; input and mirrored input; outputs as tensors, values and planes.
             let stretched = 2 * w * height + 3 * plane;
             let [stays, goes] = model.run_bytes(options, threads as usize)?.map(|n| n as u64);
             kept += stays;
             running = running.max(stretched.max(goes + (2 * inputs + 3 * outputs) * plane));
-            largest = largest.max(plane);
+            largest = largest.max(whole);
         }
         // Fusion copies what it fuses.
         let maps = PIXEL_BYTES * width * height + 2 * answers + WORK_PLANES * largest;

@@ -36,13 +36,24 @@ impl Resample for f32 {
 
 /// Stretches a plane of (rows, columns) to another size by a triangle filter: antialiased bilinear, as Pillow's `BILINEAR`.
 pub(crate) fn stretch<T: Resample>(values: &[T], from: (usize, usize), to: (usize, usize)) -> Result<Vec<T>> {
+    stretch_part(values, from, [0.0, 0.0, from.1 as f64, from.0 as f64], to)
+}
+
+/// [`stretch`] of a part alone: left, top, width and height in pixels, which need not be whole.
+pub(crate) fn stretch_part<T: Resample>(
+    values: &[T],
+    from: (usize, usize),
+    [left, top, width, height]: [f64; 4],
+    to: (usize, usize),
+) -> Result<Vec<T>> {
     let fault = |e: &dyn std::fmt::Display| Error::Internal(format!("resize: {e}"));
     let source =
         TypedImageRef::<T::Pixel>::from_buffer(from.1 as u32, from.0 as u32, bytemuck::cast_slice(values)).map_err(|e| fault(&e))?;
     let mut target = vec![T::zeroed(); to.0 * to.1];
     let mut view =
         TypedImage::<T::Pixel>::from_buffer(to.1 as u32, to.0 as u32, bytemuck::cast_slice_mut(&mut target)).map_err(|e| fault(&e))?;
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false);
+    let options =
+        ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false).crop(left, top, width, height);
     Resizer::new().resize_typed(&source, &mut view, &options).map_err(|e| fault(&e))?;
     Ok(target)
 }

@@ -1,11 +1,12 @@
 //! Radiograph to the network's square: one rule, the same in training.
 //!
-//! The whole image is stretched to the network's size by a triangle filter (antialiased bilinear, as Pillow's `BILINEAR`),
-//! without padding or cropping, so that no border and no statistic tells the original shape; grey values are then
+//! The radiograph without its dark margins is stretched to the network's size by a triangle filter (antialiased bilinear, as
+//! Pillow's `BILINEAR`), without padding, so that no border and no statistic tells the original shape; grey values are then
 //! normalised per image.
 
 use crate::engine::{InputSpec, Layout, Normalisation};
-use crate::plane::stretch;
+use crate::margins::Margins;
+use crate::plane::stretch_part;
 use crate::{Error, Radiograph, Result, simd};
 
 /// Prepares radiographs for the input of one model.
@@ -19,14 +20,16 @@ pub struct Preprocess {
 pub struct ModelInput {
     values: Vec<f32>,
     spec: InputSpec,
+    margins: Margins,
 }
 
-/// The way back from the network's square to the native pixels.
+/// The way back from the network's pixels to the native ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Geometry {
     /// Height and width of the radiograph in pixels.
     pub native: [usize; 2],
-    /// Height and width of the network's input.
+    /// Rows and columns of network pixels over the whole radiograph: the network's input, and dark margins around it that it was
+    /// not shown. A network's [`Prediction`](crate::engine::Prediction) has this size.
     pub model: [usize; 2],
 }
 
@@ -44,7 +47,7 @@ impl Preprocess {
         Preprocess { input: input.clone() }
     }
 
-    /// Stretches and normalises.
+    /// Cuts dark margins off (a margin of more than a quarter of the radiograph to a quarter), stretches and normalises.
     ///
     /// # Errors
     /// `Internal` only.
@@ -53,7 +56,10 @@ impl Preprocess {
         let pixels = radiograph.pixels();
         let (rows, columns) = pixels.dim();
         let values = pixels.as_slice().ok_or_else(|| Error::Internal("pixels are not contiguous".into()))?;
-        let mut plane: Vec<f32> = stretch(values, (rows, columns), (h, w))?.into_iter().map(|v| f32::from(v) / 65535.0).collect();
+        let margins = Margins::of(&pixels, [h, w]);
+        let window = margins.window([rows, columns], [h, w]);
+        let mut plane: Vec<f32> =
+            stretch_part(values, (rows, columns), window, (h, w))?.into_iter().map(|v| f32::from(v) / 65535.0).collect();
         if self.input.normalisation == Normalisation::Standardise {
             simd::standardise(&mut plane);
         }
@@ -71,8 +77,8 @@ impl Preprocess {
                 }
             }
         }
-        let geometry = Geometry { native: [rows, columns], model: [h, w] };
-        Ok((ModelInput { values, spec: self.input.clone() }, geometry))
+        let geometry = Geometry { native: [rows, columns], model: margins.whole([h, w]) };
+        Ok((ModelInput { values, spec: self.input.clone(), margins }, geometry))
     }
 }
 
@@ -80,6 +86,11 @@ impl ModelInput {
     /// The values in the model's layout.
     pub fn values(&self) -> &[f32] {
         &self.values
+    }
+
+    /// What the radiograph has around them.
+    pub(crate) fn margins(&self) -> &Margins {
+        &self.margins
     }
 
     /// The mirror image (columns reversed).
@@ -98,6 +109,6 @@ impl ModelInput {
             }
             _ => values.chunks_exact_mut(w).for_each(<[f32]>::reverse),
         }
-        ModelInput { values, spec: self.spec.clone() }
+        ModelInput { values, spec: self.spec.clone(), margins: self.margins.mirrored() }
     }
 }

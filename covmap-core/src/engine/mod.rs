@@ -111,7 +111,8 @@ impl Default for ModelOptions {
     }
 }
 
-/// What a network says of one input, at the network's size. A part that the network does not have is `None`.
+/// What a network says of one radiograph, in the network's pixels: probabilities in what it was shown, 0 in dark margins around it
+/// ([`Geometry::model`](crate::Geometry)). A part that the network does not have is `None`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
     pub infection: Option<InfectionProbability>,
@@ -291,7 +292,8 @@ impl Model {
                     return Err(Error::Model(format!("output {tensor} of {name} is described as probability, but has the value {p}")));
                 }
                 plane.iter_mut().for_each(|p| *p = p.clamp(0.0, 1.0));
-                found.push((*channel, Array2::from_shape_vec((h, w), plane).map_err(|e| Error::Internal(e.to_string()))?));
+                let answer = Array2::from_shape_vec((h, w), plane).map_err(|e| Error::Internal(e.to_string()))?;
+                found.push((*channel, input.margins().around(answer)));
             }
         }
         let mut take = |c: Channel| found.iter().position(|(k, _)| *k == c).map(|i| found.swap_remove(i).1);

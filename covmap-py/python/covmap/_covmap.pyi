@@ -327,7 +327,7 @@ class Analysis:
 
     @property
     def probability(self) -> npt.NDArray[np.float32]:
-        """float32 at the network's size: fused probability before the lung gate, threshold at 0.5. Read-only, not a copy."""
+        """float32 in the network's pixels: fused probability before the lung gate, threshold at 0.5. Read-only, not a copy."""
 
     @property
     def lung_mask(self) -> npt.NDArray[np.uint8] | None:
@@ -512,7 +512,7 @@ class ModelInput:
 
 @final
 class Prediction:
-    """What one network says of one radiograph, at the network's size. Arrays are read-only and no copies."""
+    """What one network says of one radiograph, in the network's pixels, 0 in dark margins. Arrays are read-only and no copies."""
 
     @property
     def infection(self) -> npt.NDArray[np.float32] | None:
@@ -560,7 +560,7 @@ class InfectionMap:
 
     @property
     def probability(self) -> npt.NDArray[np.float32]:
-        """float32 at the network's size: fused, before the lung gate, threshold at 0.5. Read-only, not a copy."""
+        """float32 in the network's pixels: fused, before the lung gate, threshold at 0.5. Read-only, not a copy."""
 
 def analyze(
     x: _Input, /, *, timeout: float | None = None, cancel: CancelToken | None = None, max_memory: int | None = None
@@ -580,7 +580,7 @@ def analyze_many(
     """Analyses many radiographs with the bundled model; else as `Pipeline.analyze_many`."""
 
 def preprocess(radiograph: Radiograph, model: Model) -> ModelInput:
-    """Stretches the radiograph to the network's size and normalises its grey values."""
+    """Cuts dark margins off, stretches the rest to the network's size and normalises its grey values."""
 
 def network(model_input: ModelInput, model: Model, *, precision: _Precision = "auto") -> Prediction:
     """Runs the network on the calling thread.

@@ -1,0 +1,174 @@
+//! Dark margins: lines at a radiograph's edges that nothing was exposed on. The network is shown the rest, so that the chest
+//! has its usual size in it, and its answer is set back into the whole.
+
+use ndarray::{Array2, ArrayView2, s};
+
+use crate::lung::Extent;
+
+/// The brightest value of a margin's pixels, 1/32 of the full range: noise and the traces of JPEG stay below.
+const DARK: u16 = 2047;
+/// A margin is cut to at most this part of the radiograph's rows or columns: one over it.
+const MOST: usize = 4;
+/// How much larger the whole may become, rows times columns.
+pub(crate) const GROWTH: usize = 4;
+
+/// Rows or columns of network pixels before and after those that the network is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Sides {
+    before: usize,
+    after: usize,
+}
+
+/// Margins in pixels of the network, which are a little smaller than without them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Margins {
+    rows: Sides,
+    columns: Sides,
+}
+
+impl Sides {
+    /// The most that `shown` of `n` lines lets be cut, in whole pixels of a network that has `size` of them.
+    fn new(shown: (usize, usize), n: usize, size: usize) -> Self {
+        let (before, after) = (shown.0.min(n / MOST), (n - shown.1).min(n / MOST));
+        let rest = n - before - after;
+        let mut sides = Sides { before: before * size / rest, after: after * size / rest };
+        // With pixels that are a little larger than those of the exact margins, one may be too many.
+        while sides.before * n > before * sides.whole(size) {
+            sides.before -= 1;
+        }
+        while sides.after * n > after * sides.whole(size) {
+            sides.after -= 1;
+        }
+        sides
+    }
+
+    fn whole(self, size: usize) -> usize {
+        self.before + size + self.after
+    }
+
+    /// Where what is shown begins among `n` lines, and how long it is.
+    fn window(self, n: usize, size: usize) -> (f64, f64) {
+        let pixel = n as f64 / self.whole(size) as f64;
+        let begin = self.before as f64 * pixel;
+        (begin, (size as f64 * pixel).min(n as f64 - begin))
+    }
+}
+
+impl Margins {
+    /// Of a radiograph that a network of `size` (height, width) is to see.
+    pub(crate) fn of(pixels: &ArrayView2<'_, u16>, [height, width]: [usize; 2]) -> Self {
+        let Some(shown) = exposed(pixels) else { return Margins::default() };
+        let (h, w) = pixels.dim();
+        Margins { rows: Sides::new((shown.top, shown.bottom), h, height), columns: Sides::new((shown.left, shown.right), w, width) }
+    }
+
+    /// Rows and columns of network pixels over the whole radiograph.
+    pub(crate) fn whole(&self, [height, width]: [usize; 2]) -> [usize; 2] {
+        [self.rows.whole(height), self.columns.whole(width)]
+    }
+
+    /// Left, top, width and height of what the network is shown of `native` (rows, columns) pixels.
+    pub(crate) fn window(&self, native: [usize; 2], [height, width]: [usize; 2]) -> [f64; 4] {
+        let ((top, rows), (left, columns)) = (self.rows.window(native[0], height), self.columns.window(native[1], width));
+        [left, top, columns, rows]
+    }
+
+    /// Of the radiograph in a mirror.
+    pub(crate) fn mirrored(self) -> Self {
+        Margins { columns: Sides { before: self.columns.after, after: self.columns.before }, ..self }
+    }
+
+    /// The network's answer with nothing around it.
+    pub(crate) fn around(&self, answer: Array2<f32>) -> Array2<f32> {
+        if *self == Margins::default() {
+            return answer;
+        }
+        let (h, w) = answer.dim();
+        let (y, x) = (self.rows.before, self.columns.before);
+        let mut whole = Array2::zeros(self.whole([h, w]));
+        whole.slice_mut(s![y..y + h, x..x + w]).assign(&answer);
+        whole
+    }
+}
+
+/// The smallest rectangle with all that is not dark; `None` where all is.
+fn exposed(pixels: &ArrayView2<'_, u16>) -> Option<Extent> {
+    let bright = |v: &u16| *v > DARK;
+    let any = |y: &usize| pixels.row(*y).iter().any(bright);
+    let (h, w) = pixels.dim();
+    let top = (0..h).find(any)?;
+    let bottom = (top..h).rfind(any)? + 1;
+    let (mut left, mut right) = (w, 0);
+    for y in top..bottom {
+        // Only what lies beyond the columns found so far can widen them.
+        left = pixels.slice(s![y, ..left]).iter().position(bright).unwrap_or(left);
+        right += pixels.slice(s![y, right..]).iter().rposition(bright).map_or(0, |x| x + 1);
+    }
+    Some(Extent { left, top, right, bottom })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn radiograph(size: (usize, usize), shown: Extent) -> Array2<u16> {
+        let mut pixels = Array2::from_elem(size, 900);
+        pixels.slice_mut(s![shown.top..shown.bottom, shown.left..shown.right]).fill(30_000);
+        pixels
+    }
+
+    #[test]
+    fn what_was_exposed_is_found() {
+        let shown = Extent { left: 3, top: 5, right: 90, bottom: 71 };
+        assert_eq!(exposed(&radiograph((80, 100), shown).view()), Some(shown));
+        assert_eq!(exposed(&Array2::from_elem((4, 5), DARK).view()), None);
+        // One pixel in each corner of it.
+        let mut sparse = Array2::zeros((80, 100));
+        for at in [[5, 40], [30, 3], [31, 89], [70, 41]] {
+            sparse[at] = 65_535;
+        }
+        assert_eq!(exposed(&sparse.view()), Some(shown));
+    }
+
+    #[test]
+    fn nothing_exposed_is_cut_and_nearly_all_of_a_margin_is() {
+        for n in [64, 255, 512, 3001] {
+            for (before, after) in [(0, 0), (1, 0), (n / 9, n / 31), (n / 5, n / 4), (0, n / 4), (n / 2, n / 3)] {
+                let size = 256;
+                let sides = Sides::new((before, n - after), n, size);
+                let (begin, length) = sides.window(n, size);
+                let pixel = n as f64 / sides.whole(size) as f64;
+                let (before, after) = (before.min(n / MOST) as f64, after.min(n / MOST) as f64);
+                assert!(begin <= before + 1e-9 && n as f64 - begin - length <= after + 1e-9, "{n} {before} {after}: {sides:?}");
+                assert!(
+                    before - begin < 2.0 * pixel && after - (n as f64 - begin - length) < 2.0 * pixel,
+                    "{n} {before} {after}: {sides:?}"
+                );
+                assert!(sides.whole(size) <= 2 * size);
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_lies_where_it_was_seen() {
+        let pixels = radiograph((100, 200), Extent { left: 40, top: 0, right: 200, bottom: 90 });
+        let margins = Margins::of(&pixels.view(), [36, 32]);
+        assert_eq!((margins.rows, margins.columns), (Sides { before: 0, after: 4 }, Sides { before: 8, after: 0 }));
+        assert_eq!(margins.window([100, 200], [36, 32]), [40.0, 0.0, 160.0, 90.0]);
+        let whole = margins.around(Array2::ones((36, 32)));
+        assert_eq!((whole.dim(), whole.sum()), ((40, 40), 36.0 * 32.0));
+        assert_eq!((whole[[0, 8]], whole[[0, 7]], whole[[35, 39]], whole[[36, 39]]), (1.0, 0.0, 1.0, 0.0));
+        assert_eq!(margins.mirrored().columns, Sides { before: 0, after: 8 });
+    }
+
+    #[test]
+    fn without_margins_nothing_changes() {
+        let all = Array2::from_elem((50, 60), 9000u16);
+        let margins = Margins::of(&all.view(), [32, 32]);
+        assert_eq!(
+            (margins, margins.whole([32, 32]), margins.window([50, 60], [32, 32])),
+            (Margins::default(), [32, 32], [0.0, 0.0, 60.0, 50.0])
+        );
+        assert_eq!(Margins::of(&Array2::zeros((50, 60)).view(), [32, 32]), Margins::default());
+    }
+}
