@@ -9,6 +9,8 @@ use crate::lung::Extent;
 const DARK: u16 = 2047;
 /// A margin is cut to at most this part of the radiograph's rows or columns: one over it.
 const MOST: usize = 4;
+/// Edges are multiples of a step of this part of a pixel: computing with them is exact, and none ends up beyond the radiograph.
+const STEPS: f64 = 4096.0;
 /// How much larger the whole may become, rows times columns.
 pub(crate) const GROWTH: usize = 4;
 
@@ -48,9 +50,9 @@ impl Sides {
 
     /// Where what is shown begins among `n` lines, and how long it is.
     fn window(self, n: usize, size: usize) -> (f64, f64) {
-        let pixel = n as f64 / self.whole(size) as f64;
-        let begin = self.before as f64 * pixel;
-        (begin, (size as f64 * pixel).min(n as f64 - begin))
+        let edge = |at: usize| (at as f64 * n as f64 / self.whole(size) as f64 * STEPS).round() / STEPS;
+        let (begin, end) = (edge(self.before), edge(self.before + size));
+        (begin, end - begin)
     }
 }
 
@@ -139,7 +141,7 @@ mod tests {
                 let (begin, length) = sides.window(n, size);
                 let pixel = n as f64 / sides.whole(size) as f64;
                 let (before, after) = (before.min(n / MOST) as f64, after.min(n / MOST) as f64);
-                assert!(begin <= before + 1e-9 && n as f64 - begin - length <= after + 1e-9, "{n} {before} {after}: {sides:?}");
+                assert!(begin <= before && n as f64 - begin - length <= after, "{n} {before} {after}: {sides:?}");
                 assert!(
                     before - begin < 2.0 * pixel && after - (n as f64 - begin - length) < 2.0 * pixel,
                     "{n} {before} {after}: {sides:?}"

@@ -1,6 +1,6 @@
 //! Two-dimensional planes in standard layout, as every stage hands them to the kernels and to the resampler.
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
 use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer, pixels};
 use ndarray::{Array2, s};
 
@@ -39,7 +39,8 @@ pub(crate) fn stretch<T: Resample>(values: &[T], from: (usize, usize), to: (usiz
     stretch_part(values, from, [0.0, 0.0, from.1 as f64, from.0 as f64], to)
 }
 
-/// [`stretch`] of a part alone: left, top, width and height in pixels, which need not be whole.
+/// [`stretch`] of a part alone: left, top, width and height in pixels, which need not be whole. Pixels beyond the whole ones around
+/// it play no part.
 pub(crate) fn stretch_part<T: Resample>(
     values: &[T],
     from: (usize, usize),
@@ -49,11 +50,17 @@ pub(crate) fn stretch_part<T: Resample>(
     let fault = |e: &dyn std::fmt::Display| Error::Internal(format!("resize: {e}"));
     let source =
         TypedImageRef::<T::Pixel>::from_buffer(from.1 as u32, from.0 as u32, bytemuck::cast_slice(values)).map_err(|e| fault(&e))?;
+    let [x, y, right, bottom] = [left.floor(), top.floor(), (left + width).ceil(), (top + height).ceil()].map(|edge| edge as u32);
+    let source = TypedCroppedImage::from_ref(&source, x, y, right - x, bottom - y).map_err(|e| fault(&e))?;
     let mut target = vec![T::zeroed(); to.0 * to.1];
     let mut view =
         TypedImage::<T::Pixel>::from_buffer(to.1 as u32, to.0 as u32, bytemuck::cast_slice_mut(&mut target)).map_err(|e| fault(&e))?;
-    let options =
-        ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false).crop(left, top, width, height);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false).crop(
+        left - f64::from(x),
+        top - f64::from(y),
+        width,
+        height,
+    );
     Resizer::new().resize_typed(&source, &mut view, &options).map_err(|e| fault(&e))?;
     Ok(target)
 }

@@ -2,7 +2,7 @@
 //! probability this holds but for rounding. What the real network makes of it is told, not asserted.
 
 use covmap_core::radiograph::BufferOptions;
-use covmap_core::{Analysis, Fusion, Model, ModelOptions, Pipeline, Radiograph};
+use covmap_core::{Analysis, Fusion, Model, ModelOptions, Pipeline, Radiograph, RunOptions, Views};
 use covmap_tests::fuzz::seeds::Random;
 use covmap_tests::onnx::Onnx;
 use covmap_tests::{bundled, phantom};
@@ -104,6 +104,26 @@ fn an_echo_follows_size_and_border() {
         // A pixel of the network's square is the resolution; a border makes it coarser.
         assert!(by_size < 0.005 && (share - larger_share).abs() < 0.005, "{what}");
         assert!(by_border < 0.02 && (share - inner_share).abs() < 0.02, "{what}");
+    }
+}
+
+/// Margins of whole network pixels leave the network's input as it is but for its edges, whatever its views.
+#[test]
+fn dark_margins_change_next_to_nothing() {
+    let drawn = phantom(5, covmap_core::phantom::Opacities::Moderate, 320, 320).pixels;
+    let mut within = Array2::from_elem((400, 400), 1000);
+    let at = s![40..360, ..320];
+    within.slice_mut(at).assign(&drawn);
+    for views in [Views::None, Views::Flip] {
+        let mut options = RunOptions::default();
+        options.views = views;
+        let [plain, framed] = [&drawn, &within].map(|pixels| {
+            let radiograph = Radiograph::from_view(pixels.view(), &BufferOptions::default()).unwrap();
+            bundled().analyze_with(&radiograph, &options).unwrap()
+        });
+        let apart = (difference(&answer(&plain), &answer(&framed).slice(at).to_owned()), (share(&plain) - share(&framed)).abs());
+        println!("{views}: {apart:?}");
+        assert!(share(&plain) > 0.05 && apart.0 < 0.002 && apart.1 < 0.002, "{views}");
     }
 }
 
