@@ -7,12 +7,12 @@ use crate::lung::Extent;
 
 /// The brightest value of a margin's pixels, 1/32 of the full range: noise and the traces of JPEG stay below.
 const DARK: u16 = 2047;
-/// A margin is cut to at most this part of the radiograph's rows or columns: one over it.
-const MOST: usize = 4;
+/// Of a radiograph's rows, and of its columns, at most one in so many is cut off.
+const MOST: usize = 3;
 /// Edges are multiples of a step of this part of a pixel: computing with them is exact, and none ends up beyond the radiograph.
 const STEPS: f64 = 4096.0;
-/// How much larger the whole may become, rows times columns.
-pub(crate) const GROWTH: usize = 4;
+/// How much larger than the network's input the whole may become, rows times columns: twice by half.
+pub(crate) const GROWTH: f64 = 2.25;
 
 /// Rows or columns of network pixels before and after those that the network is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,7 +31,9 @@ pub(crate) struct Margins {
 impl Sides {
     /// The most that `shown` of `n` lines lets be cut, in whole pixels of a network that has `size` of them.
     fn new(shown: (usize, usize), n: usize, size: usize) -> Self {
-        let (before, after) = (shown.0.min(n / MOST), (n - shown.1).min(n / MOST));
+        let (before, after) = (shown.0, n - shown.1);
+        let fewer = |lines: usize| if before + after > n / MOST { lines * (n / MOST) / (before + after) } else { lines };
+        let (before, after) = (fewer(before), fewer(after));
         let rest = n - before - after;
         let mut sides = Sides { before: before * size / rest, after: after * size / rest };
         // With pixels that are a little larger than those of the exact margins, one may be too many.
@@ -135,20 +137,26 @@ mod tests {
     #[test]
     fn nothing_exposed_is_cut_and_nearly_all_of_a_margin_is() {
         for n in [64, 255, 512, 3001] {
-            for (before, after) in [(0, 0), (1, 0), (n / 9, n / 31), (n / 5, n / 4), (0, n / 4), (n / 2, n / 3)] {
+            for (before, after) in [(0, 0), (1, 0), (n / 9, n / 31), (n / 7, n / 6), (0, n / 3)] {
                 let size = 256;
                 let sides = Sides::new((before, n - after), n, size);
                 let (begin, length) = sides.window(n, size);
                 let pixel = n as f64 / sides.whole(size) as f64;
-                let (before, after) = (before.min(n / MOST) as f64, after.min(n / MOST) as f64);
+                let (before, after) = (before as f64, after as f64);
                 assert!(begin <= before && n as f64 - begin - length <= after, "{n} {before} {after}: {sides:?}");
                 assert!(
                     before - begin < 2.0 * pixel && after - (n as f64 - begin - length) < 2.0 * pixel,
                     "{n} {before} {after}: {sides:?}"
                 );
-                assert!(sides.whole(size) <= 2 * size);
+                assert!(2 * sides.whole(size) <= 3 * size);
             }
         }
+    }
+
+    #[test]
+    fn two_thirds_are_left_at_least() {
+        assert_eq!(Sides::new((30, 60), 90, 60), Sides { before: 15, after: 15 });
+        assert_eq!(Sides::new((50, 80), 90, 60), Sides { before: 25, after: 5 });
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Pipeline {
             let outputs: u64 = spec.outputs.iter().map(|o| o.channels.len() as u64).sum();
             let found: u64 = if spec.has(Channel::Infection) { 3 } else { 2 };
             // With the widest margins.
-            let whole = GROWTH as u64 * plane;
+            let whole = (GROWTH * plane as f64) as u64;
             answers += views * found * whole;
             // Stretched in two steps, rows first; input and mirrored input; outputs as tensors, values and planes.
             let stretched = 2 * w * height + 3 * plane;

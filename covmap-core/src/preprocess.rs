@@ -47,7 +47,7 @@ impl Preprocess {
         Preprocess { input: input.clone() }
     }
 
-    /// Cuts dark margins off (a margin of more than a quarter of the radiograph to a quarter), stretches and normalises.
+    /// Cuts dark margins off (at most a third of the rows and of the columns), stretches and normalises.
     ///
     /// # Errors
     /// `Internal` only.

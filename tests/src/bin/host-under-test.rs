@@ -172,7 +172,12 @@ fn memory(width: usize, height: usize, threads: usize, kind: &str) -> Outcome<Va
     (limits.max_side, limits.max_pixels) = (u32::MAX, u64::MAX);
     let radiograph = {
         let small = phantom(1, Opacities::Moderate, 512, 512).pixels;
-        let large: Vec<u8> = (0..width * height).map(|i| (small[[i / width * 512 / height, i % width * 512 / width]] >> 8) as u8).collect();
+        let mut large: Vec<u8> =
+            (0..width * height).map(|i| (small[[i / width * 512 / height, i % width * 512 / width]] >> 8) as u8).collect();
+        if kind == "margins" {
+            let dark = |at: usize, n: usize| at < n / 6 || at >= n - n / 6;
+            large.iter_mut().enumerate().filter(|(i, _)| dark(i / width, height) || dark(i % width, width)).for_each(|(_, v)| *v = 0);
+        }
         Radiograph::from_u8(&large, width, height, width, &BufferOptions::default().limits(limits))?
     };
     // Makes the network where this precision needs another.
