@@ -16,6 +16,7 @@ import numpy
 import pydicom
 import pytest
 from PIL import Image
+from verifiers import dciodvfy, said, tool
 
 ROOT = Path(__file__).resolve().parents[2]
 COVMAP = os.environ.get("COVMAP", str(ROOT / "target/release/covmap"))
@@ -137,8 +138,7 @@ def test_highdicoms_own_segmentation_is_no_better(place, kind):
     control.save_as(place / f"control.{kind}.dcm")
 
     def errors(file):
-        _, out, err = said(tool("dciodvfy"), file)
-        return {re.sub(r"<[^>]*>", "<>", line) for line in (out + err).splitlines() if line.startswith(("Error", "Abort"))}
+        return {re.sub(r"<[^>]*>", "<>", line) for line in dciodvfy(file)[1]}
 
     assert errors(place / "out" / f"chest.{kind}.dcm") <= errors(place / f"control.{kind}.dcm")
 
@@ -221,24 +221,13 @@ def test_what_is_no_dicom_is_refused_for_dicom(place):
     assert [file.name for file in (place / "refused").iterdir()] == ["run.json"]
 
 
-def tool(name):
-    """A program that a package of the system brings."""
-    return shutil.which(name) or pytest.fail(f"{name} is not installed (Debian: dicom3tools, dcmtk); tests/run does it")
-
-
-def said(*command):
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, errors="replace")
-    return done.returncode, done.stdout, done.stderr
-
-
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_dciodvfy_finds_no_error(place, name, kind):
-    _, out, err = said(tool("dciodvfy"), place / "out" / f"{name}.{kind}.dcm")
-    faults = [line for line in (out + err).splitlines() if line.startswith(("Error", "Abort"))]
+    lines, faults = dciodvfy(place / "out" / f"{name}.{kind}.dcm")
     assert not faults, faults
     iod = {"seg": "Segmentation", "map": "Segmentation", "sr": "ComprehensiveSR", "sc": "SCImage"}[kind]
-    assert iod in (out + err).splitlines()
+    assert iod in lines
 
 
 @pytest.mark.parametrize("name", NAMES)
