@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::host_with as host;
 
-/// The prediction is a bound, and no idle one: at most half as much again and a little.
+/// The prediction is a bound, and no idle one: at most half as much again and a little, of which 7 MiB and more (an ensemble's) are
+/// for dark margins that a radiograph may have.
 #[test]
 fn peak_memory_is_as_predicted() {
     let mut cases = vec![(64, 64, 2, ""), (1000, 700, 1, "flip"), (2000, 2000, 2, ""), (900, 900, 1, "f32"), (900, 900, 2, "ensemble")];
@@ -30,7 +31,7 @@ fn peak_memory_is_as_predicted() {
     for m in &measured {
         let [predicted, found] = ["predicted", "measured"].map(|k| m[k].as_f64().unwrap());
         assert!(found <= predicted, "more than predicted: {m}");
-        assert!(predicted <= 1.5 * found + f64::from(16 << 20), "far less than predicted: {m}");
+        assert!(predicted <= 1.5 * found + f64::from(24 << 20), "far less than predicted: {m}");
     }
     let mib = |v: &Value| (v.as_f64().unwrap() / f64::from(1 << 20) * 10.0).round() / 10.0;
     let rows: Vec<Value> = measured
