@@ -226,7 +226,8 @@ const uint8_t *covmap_analysis_infection(const covmap_analysis *analysis);
 const uint8_t *covmap_analysis_lungs(const covmap_analysis *analysis);
 
 // The probability of opacity, 0 to 1, threshold at 0.5, in the network's pixels, which it writes, and not limited to the
-// lungs: *width * *height numbers, row by row without gaps. Valid until covmap_analysis_free. NULL where a pointer is NULL.
+// lungs: *width * *height numbers, row by row without gaps; more than the network's input has where dark margins were cut off.
+// Valid until covmap_analysis_free. NULL where a pointer is NULL.
 const float *covmap_analysis_probability(const covmap_analysis *analysis, size_t *width, size_t *height);
 
 // Makes a result in one of these formats. Options may be NULL. Free *out with covmap_bytes_free; on failure it is NULL.

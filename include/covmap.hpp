@@ -192,7 +192,7 @@ public:
         const std::uint8_t *labels = covmap_analysis_lungs(handle_.get());
         return labels ? std::optional<Plane<std::uint8_t>>({labels, width_, height_}) : std::nullopt;
     }
-    /// 0 to 1 in the network's pixels, not limited to the lungs.
+    /// 0 to 1 in the network's pixels (more than its input's where dark margins were cut off), not limited to the lungs.
     Plane<float> probability() const {
         std::size_t width = 0, height = 0;
         const float *map = covmap_analysis_probability(handle_.get(), &width, &height);

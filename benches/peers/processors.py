@@ -16,7 +16,7 @@ SIDE, RUNS = 512, 6
 
 def products(processors):
     """Milliseconds of some matrix products, on each of these processors at the same time."""
-    a, took, together = np.ones((SIDE, SIDE), np.float32), {}, threading.Barrier(len(processors))
+    a, took, together = np.ones((SIDE, SIDE), np.float32), {}, threading.Barrier(len(processors), timeout=60)
 
     def on(processor):
         os.sched_setaffinity(0, {processor})    # of this thread alone

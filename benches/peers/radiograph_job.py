@@ -1,6 +1,6 @@
 """The whole job as one would write it with pydicom, Pillow, OpenCV, onnxruntime and numpy: radiograph to JSON, masks and overlay.
 
-The same steps as `covmap analyze`, on covmap's own network and by its rules. Written for speed where that costs no more than a
+The same steps as `covmap analyze`, on covmap's own network and by its rules, but for dark margins, which phantoms lack. Written for speed where that costs no more than a
 line: grey levels and colours go through tables, whole planes through OpenCV.
 
     python radiograph_job.py MODEL.onnx --out DIR chest.dcm
@@ -98,7 +98,7 @@ class Job:
         share = lambda names: ratio(sum(zones[z][1] for z in names), sum(zones[z][0] for z in names))    # noqa: E731
         scores = {z: float(np.interp(mean, *knots.T)) if area else None for z, (area, _, mean) in zones.items()}
         estimate = sum(s for s in scores.values() if s is not None)
-        grade = next(g for limit, g in ((1, "none"), (6, "mild"), (12, "moderate"), (np.inf, "severe")) if estimate <= limit)
+        grade = next(g for limit, g in ((1, "none"), (7.5, "mild"), (11.5, "moderate"), (np.inf, "severe")) if estimate < limit)
         total = ratio(sum(a * m for a, _, m in zones.values()), sum(a for a, _, _ in zones.values()))
         c, worst = self.calibration["detection"], max(m for _, _, m in zones.values())
         z = c["intercept"] + c["log_mean"] * np.log((total or 0) + FLOOR) + c["log_worst_zone"] * np.log(worst + FLOOR)

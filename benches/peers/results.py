@@ -27,6 +27,8 @@ def quiet(r):
     told = r.get("processors", {"blocks": 0})
     if told["blocks"]:
         took += f" {told['again']} of {told['blocks']} blocks were taken again: the processors were threads of one core."
+    if told.get("kept"):
+        took += f" **{told['kept']} blocks are kept though they were so still.**"
     return took + "\n"
 
 

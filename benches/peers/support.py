@@ -82,36 +82,41 @@ def serve(answer):
 
 
 class Whole:
-    """Takes blocks while each processor has a core (processors.py), as far as can be told before and after; else again."""
+    """Takes blocks while the processors give what they can (processors.py), as far as can be told before and after; else again."""
 
-    ENOUGH = 0.8 * PROCESSORS
+    ENOUGH = 0.8        # of the most they gave at the start
     TRIES = 20
 
     def __init__(self):
-        self.blocks = self.again = 0
+        self.blocks = self.again = self.kept = 0
 
     def __enter__(self):
         self.worker = Worker(os.path.join(HERE, "processors.py"))
+        self.most = max(self.worker.ask() for _ in range(10))
         return self
 
     def __exit__(self, *_):
         self.worker.__exit__()
 
     def block(self, run):
-        figure = None
         for _ in range(self.TRIES):
-            whole, figure = self.is_whole(), run()
+            for _ in range(self.TRIES):
+                if self.is_whole():
+                    break
+            figure = run()
             self.blocks += 1
-            if whole and self.is_whole():
-                break
+            if self.is_whole():
+                return figure
             self.again += 1
+        self.again -= 1
+        self.kept += 1
         return figure
 
     def is_whole(self):
-        return self.worker.ask() >= self.ENOUGH
+        return self.worker.ask() >= self.ENOUGH * self.most
 
     def told(self):
-        return {"blocks": self.blocks, "again": self.again}
+        return {"blocks": self.blocks, "again": self.again, "kept": self.kept}
 
 
 def in_rounds(rounds, contestants, block=lambda run: run()):

@@ -61,7 +61,8 @@ pub unsafe extern "C" fn covmap_analysis_lungs(analysis: *const Analysis) -> *co
 }
 
 /// The probability of opacity, 0 to 1, threshold at 0.5, in the network's pixels, which it writes, and not limited to the
-/// lungs: *width * *height numbers, row by row without gaps. Valid until covmap_analysis_free. NULL where a pointer is NULL.
+/// lungs: *width * *height numbers, row by row without gaps; more than the network's input has where dark margins were cut off.
+/// Valid until covmap_analysis_free. NULL where a pointer is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn covmap_analysis_probability(analysis: *const Analysis, width: *mut usize, height: *mut usize) -> *const f32 {
     let map = guard(|| {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// In huge pages, as .cargo/config.toml asks for: touching fresh memory page by page is a third of a short run otherwise.
+/// In huge pages, as a checkout's .cargo/config.toml asks for: touching fresh memory page by page is a third of a short run otherwise.
 #[cfg(all(target_os = "linux", feature = "jemalloc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

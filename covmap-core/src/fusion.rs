@@ -138,7 +138,7 @@ impl InfectionMap {
         &self.bytes
     }
 
-    /// Fused probability in the network's pixels, before the lung gate, threshold at 0.5.
+    /// Fused probability in the network's pixels ([`Geometry::model`](crate::Geometry)), before the lung gate, threshold at 0.5.
     pub fn probability(&self) -> &InfectionProbability {
         &self.probability
     }

@@ -79,7 +79,7 @@ impl Limits {
     }
 }
 
-/// At least this is asked for: room for what is small beside. And glibc, which learns from a freed block of up to 32 MiB to keep
+/// At least this is asked for: room for what is small beside. And where the allocator is glibc's, which learns from a freed block of up to 32 MiB to keep
 /// blocks of that size, learns nothing from it.
 const ROOM: u64 = 33 << 20;
 

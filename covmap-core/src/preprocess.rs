@@ -1,4 +1,4 @@
-//! Radiograph to the network's square: one rule, the same in training.
+//! Radiograph to the network's square.
 //!
 //! The radiograph without its dark margins is stretched to the network's size by a triangle filter (antialiased bilinear, as
 //! Pillow's `BILINEAR`), without padding, so that no border and no statistic tells the original shape; grey values are then

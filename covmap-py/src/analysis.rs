@@ -90,7 +90,7 @@ impl Analysis {
         array::view(py, &self.inner, |a| a.infection.bytes().view())
     }
 
-    /// float32 in the network's pixels: fused probability before the lung gate, threshold at 0.5. Read-only, not a copy.
+    /// float32 in the network's pixels (more than its input's where dark margins were cut off): fused probability before the lung gate, threshold at 0.5. Read-only, not a copy.
     #[getter]
     fn probability<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         array::view(py, &self.inner, |a| a.infection.probability().map().view())

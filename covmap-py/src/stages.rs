@@ -92,7 +92,7 @@ impl ModelInput {
     }
 }
 
-/// What one network says of one radiograph, in the network's pixels, 0 in dark margins. Arrays are read-only and no copies.
+/// What one network says of one radiograph, in the network's pixels, 0 in dark margins that were cut off. Arrays are read-only and no copies.
 #[pyclass(frozen, module = "covmap.stages")]
 #[derive(Debug)]
 pub(crate) struct Prediction {
@@ -176,7 +176,7 @@ impl InfectionMap {
         array::view(py, &self.0, |m| m.bytes().view())
     }
 
-    /// float32 in the network's pixels: fused, before the lung gate, threshold at 0.5. Read-only, not a copy.
+    /// float32 in the network's pixels (more than its input's where dark margins were cut off): fused, before the lung gate, threshold at 0.5. Read-only, not a copy.
     #[getter]
     fn probability<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         array::view(py, &self.0, |m| m.probability().map().view())

@@ -101,7 +101,7 @@ fn an_echo_follows_size_and_border() {
         assert!([0, 1, 2, 5, 6].iter().all(|kind| plain.iter().any(|p| p == kind)), "{what}: background, lungs, opacity in both");
         let (by_size, by_border) = (difference(&plain, &larger), difference(&plain, &inner));
         println!("{what}: {by_size:.4} and {by_border:.4} of the pixels differ; shares {share:.4}, {larger_share:.4}, {inner_share:.4}");
-        // A pixel of the network's square is the resolution; a border makes it coarser.
+        // A pixel of the network's square is the resolution; what is left of a border makes it coarser.
         assert!(by_size < 0.005 && (share - larger_share).abs() < 0.005, "{what}");
         assert!(by_border < 0.02 && (share - inner_share).abs() < 0.02, "{what}");
     }

@@ -32,7 +32,7 @@ pub struct ModelSpec {
     pub training: Option<Training>,
 }
 
-/// The network's input: one radiograph, stretched to `size`.
+/// The network's input: one radiograph without its dark margins, stretched to `size`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputSpec {

@@ -327,7 +327,7 @@ class Analysis:
 
     @property
     def probability(self) -> npt.NDArray[np.float32]:
-        """float32 in the network's pixels: fused probability before the lung gate, threshold at 0.5. Read-only, not a copy."""
+        """float32 in the network's pixels (more than its input's where dark margins were cut off): fused probability before the lung gate, threshold at 0.5. Read-only, not a copy."""
 
     @property
     def lung_mask(self) -> npt.NDArray[np.uint8] | None:
@@ -512,7 +512,7 @@ class ModelInput:
 
 @final
 class Prediction:
-    """What one network says of one radiograph, in the network's pixels, 0 in dark margins. Arrays are read-only and no copies."""
+    """What one network says of one radiograph, in the network's pixels, 0 in dark margins that were cut off. Arrays are read-only and no copies."""
 
     @property
     def infection(self) -> npt.NDArray[np.float32] | None:
@@ -560,7 +560,7 @@ class InfectionMap:
 
     @property
     def probability(self) -> npt.NDArray[np.float32]:
-        """float32 in the network's pixels: fused, before the lung gate, threshold at 0.5. Read-only, not a copy."""
+        """float32 in the network's pixels (more than its input's where dark margins were cut off): fused, before the lung gate, threshold at 0.5. Read-only, not a copy."""
 
 def analyze(
     x: _Input, /, *, timeout: float | None = None, cancel: CancelToken | None = None, max_memory: int | None = None

@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// The command's.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     ExitCode::from(covmap_cli::run(std::env::args_os()))
 }

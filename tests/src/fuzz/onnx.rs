@@ -33,13 +33,13 @@ pub fn run(bytes: &[u8]) {
     }
     let mut run = RunOptions::default();
     run.deadline = Instant::now().checked_add(Duration::from_secs(2));
-    let (input, _) = Preprocess::new(&spec.input).apply(&radiograph(1, 80, 64)).expect("a checked description fits any radiograph");
+    let (input, geometry) = Preprocess::new(&spec.input).apply(&radiograph(1, 80, 64)).expect("a checked description fits any radiograph");
     match model.run(&input, &run, false) {
         Ok(seen) => {
             let maps =
                 [seen.infection.as_ref().map(|p| p.map()), seen.lungs.as_ref().map(|l| l.right()), seen.lungs.as_ref().map(|l| l.left())];
             for map in maps.into_iter().flatten() {
-                assert_eq!(map.dim(), spec.input.size.into());
+                assert_eq!(map.dim(), geometry.model.into());
                 assert!(map.iter().all(|p| (0.0..=1.0).contains(p)));
             }
         }

@@ -124,8 +124,8 @@ impl Plan {
         self.arena_bytes() + threads * scratch
     }
 
-    /// One image: values channels first, in the order of the graph's inputs and outputs; those of outputs are appended. `between` is asked before each
-    /// step and may stop the run.
+    /// One image: values channels first, in the order of the graph's inputs and outputs; those of outputs are appended. `between`
+    /// is asked before each step and may stop the run.
     pub(crate) fn run<E>(
         &self,
         inputs: &[&[f32]],
