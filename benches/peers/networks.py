@@ -10,7 +10,7 @@ import tempfile
 
 import numpy as np
 
-from support import HERE, PROCESSORS, Others, Whole, Worker, in_rounds, output, ratio, serve, times_of, write_json
+from support import HERE, PROCESSORS, Others, Worker, in_rounds, in_whole_rounds, output, ratio, serve, times_of, write_json
 
 TOLERANCE = 1e-3    # largest difference of a pixel's probability, f32 to f32
 REFERENCE = "covmap reference"
@@ -114,9 +114,11 @@ def compare(name, model, threads, a, scratch):
                 w.ask(input=image, shape=shape, runs=2)
                 return w.ask(input=image, shape=shape, runs=runs)["ms"]
             contestants[engine] = timed
-        with Whole() as processors:
-            rounds = in_rounds(a.rounds, contestants, *([processors.block] if threads > 1 else []))
-    return {"name": name, "threads": threads, "ms": rounds, "processors": processors.told(),
+        if threads > 1:
+            rounds, processors = in_whole_rounds(a.rounds, contestants)
+        else:
+            rounds, processors = in_rounds(a.rounds, contestants), {"blocks": 0}
+    return {"name": name, "threads": threads, "ms": rounds, "processors": processors,
             "differences": differences, "precision": precision, "others": others.share(),
             "range": [float(outputs["covmap"].min()), float(outputs["covmap"].max())]}
 

@@ -17,7 +17,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
-from support import HERE, Others, Whole, Worker, in_rounds, measured, output, serve, write_json
+from support import HERE, Others, Worker, in_rounds, in_whole_rounds, measured, output, serve, write_json
 
 AGREEMENT = 0.005       # largest difference of the infected share
 SIZES = 0.1             # largest relative difference of the pictures' bytes
@@ -154,10 +154,9 @@ def cold(a):
     for command in commands.values():
         measured(*command)
     agrees = agreement(a, [path])
-    with Whole() as processors:
-        rounds = in_rounds(a.rounds, {who: lambda c=c: measured(*c) for who, c in commands.items()}, processors.block)
-    return {"processors": processors.told(), "ms": {who: [ms for ms, _ in r] for who, r in rounds.items()}, "megabytes": {who: [mb for _, mb in r] for who, r in rounds.items()},
-            "agreement": agrees}
+    rounds, processors = in_whole_rounds(a.rounds, {who: lambda c=c: measured(*c) for who, c in commands.items()})
+    return {"ms": {who: [ms for ms, _ in r] for who, r in rounds.items()}, "megabytes": {who: [mb for _, mb in r] for who, r in rounds.items()},
+            "agreement": agrees, "processors": processors}
 
 
 def batch(a):
@@ -169,10 +168,9 @@ def batch(a):
         faster = min(kinds, key=kinds.get)
         agrees = agreement(a, part)
         ours = {f"covmap, {n} thread(s)": lambda n=n: analyze(a, paths, "--threads", n)["ms"] for n in (1, WORKERS)}
-        with Whole() as processors:
-            rounds = in_rounds(a.rounds, {**ours, "Python": lambda: python.ask(paths=paths, workers=faster)}, processors.block)
-    return {"processors": processors.told(), "ms": rounds, "images": len(paths), "threads": WORKERS, "python_workers": faster, "python_workers_ms": kinds, "part": len(part),
-            "agreement": agrees}
+        rounds, processors = in_whole_rounds(a.rounds, {**ours, "Python": lambda: python.ask(paths=paths, workers=faster)})
+    return {"ms": rounds, "images": len(paths), "threads": WORKERS, "python_workers": faster, "python_workers_ms": kinds, "part": len(part),
+            "agreement": agrees, "processors": processors}
 
 
 def start(a):

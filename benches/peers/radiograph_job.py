@@ -1,7 +1,7 @@
 """The whole job as one would write it with pydicom, Pillow, OpenCV, onnxruntime and numpy: radiograph to JSON, masks and overlay.
 
-The same steps as `covmap analyze`, on covmap's own network and by its rules, but for dark margins, which phantoms lack. Written for speed where that costs no more than a
-line: grey levels and colours go through tables, whole planes through OpenCV.
+The same steps as `covmap analyze`, on covmap's own network and by its rules, but for dark margins, which phantoms lack. Written for
+speed where that costs no more than a line: grey levels and colours go through tables, whole planes through OpenCV.
 
     python radiograph_job.py MODEL.onnx --out DIR chest.dcm
 """

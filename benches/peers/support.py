@@ -129,6 +129,12 @@ def in_rounds(rounds, contestants, block=lambda run: run()):
     return figures
 
 
+def in_whole_rounds(rounds, contestants):
+    """The same on cores of their own (`Whole`), and how often blocks were taken again for that."""
+    with Whole() as processors:
+        return in_rounds(rounds, contestants, processors.block), processors.told()
+
+
 def times_of(run, count):
     """Milliseconds of each of `count` calls."""
     times = []
