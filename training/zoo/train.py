@@ -103,7 +103,7 @@ def pretrain(zoo, encoder, minutes):
 
     def loss():
         x, _ = images.draw(shares, SIDE, rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        with loop.autocast():
             return F.cross_entropy(net(x.contiguous(memory_format=torch.channels_last)).float(), labels)
 
     record = dict(task="findings", encoder=encoder, start=described(start), seed=zoo.seed, images={f: len(of[f]) for f in FINDINGS})
@@ -139,7 +139,7 @@ def train(zoo, c, minutes):
 
     def loss():
         x, y = images.draw([(pool, BATCH // 2) for pool in pools], SIDE, rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        with loop.autocast():
             logit = net(x.contiguous(memory_format=torch.channels_last))
         return hybrid(logit.float(), y)
 
