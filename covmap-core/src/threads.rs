@@ -75,9 +75,13 @@ impl Threads {
         self.pool().map_or(1, |pool| pool.current_num_threads())
     }
 
-    /// The same threads, as tract takes them.
+    /// The same threads, as tract takes them; without feature `tract-threads` the calling one.
     pub(crate) fn executor(&self) -> Executor {
-        self.pool().map_or(Executor::SingleThread, |pool| Executor::MultiThread(pool.clone()))
+        #[cfg(feature = "tract-threads")]
+        if let Some(pool) = self.pool() {
+            return Executor::MultiThread(pool.clone());
+        }
+        Executor::SingleThread
     }
 
     fn pool(&self) -> Option<&Arc<ThreadPool>> {
