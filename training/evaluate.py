@@ -10,7 +10,6 @@ a run which was cut off goes on where it stopped.
 import argparse
 import csv
 import glob
-import hashlib
 import json
 import os
 import subprocess
@@ -18,6 +17,7 @@ import sys
 import time
 
 from . import card, catalog, report
+from .metadata import sha256
 
 PARTS = ("lungs", "outside", "border")
 
@@ -43,11 +43,6 @@ def view(data, rows, folder):
         out.writeheader()
         out.writerows(r.text for r in rows)
     return folder
-
-
-def sha256(path):
-    with open(path, "rb") as f:
-        return hashlib.sha256(f.read()).hexdigest()
 
 
 class Steps:

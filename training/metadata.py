@@ -18,6 +18,11 @@ def write(model, key, value):
     model.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
 
 
+def sha256(path):
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
 class Networks:
     """The networks of a folder by SHA-256, so that every map can be traced to the network that made it."""
 

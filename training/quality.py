@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from . import catalog
-from .evaluate import sha256
+from .metadata import sha256
 from .report import table
 
 # What is done to a radiograph, and whether a flag is due.

@@ -2,7 +2,8 @@
 
 `coarse` starts from ImageNet at 192 px, `fine` goes on from it at 256 px. Both learn lungs and opacity together from outlines,
 Brixia zone scores, lung masks and normals. `self` goes on from `fine` with unlabelled COVID-19 images added, on which the
-network learns from its own average (self-training), and with more weight on the zone scores.
+network learns from its own average (self-training), and with more weight on the zone scores. --start lets a phase go on from
+another checkpoint, or from a model file.
 Resumable: the same command goes on from the last checkpoint under --runs/NAME-PHASE.
 """
 import argparse
@@ -17,8 +18,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from . import augment, catalog, losses
+from . import augment, catalog, loop, losses
 from .network import FIELD_LEFT, FIELD_RIGHT, INFECTION, LUNG_LEFT, LUNG_RIGHT, UNetLite0
+from .restore import restore
 
 # What the phases differ in. `batch`: images outlined, scored, with lungs, normal, unlabelled.
 PHASES = {"coarse": dict(before=None, steps=440, rate=1.2e-3, size=192, zone_weight=0.5, batch=(7, 2, 4, 3, 0)),
@@ -100,7 +102,7 @@ def pools(a, rows, rng):
 def propose(teacher, average, plain, batch, unlabelled):
     """Targets of the unlabelled images: the averaged network's probabilities on the images before their grey was changed."""
     teacher.load_state_dict(average)
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), loop.autocast():
         p = teacher(plain[unlabelled].contiguous(memory_format=torch.channels_last)).float().sigmoid()
     batch.y[unlabelled, INFECTION] = p[:, INFECTION]
     batch.known[unlabelled, INFECTION] = 1
@@ -114,7 +116,7 @@ def loss_of(a, net, scorer, batch, unlabelled):
     empty = (target[:, INFECTION].amax((1, 2)) == 0) & (batch.known[:, INFECTION] > 0)
     weight[empty, INFECTION] = a.normal_weight
     weight[unlabelled, INFECTION] *= a.unlabelled_weight
-    with torch.autocast("cpu", torch.bfloat16):
+    with loop.autocast():
         logit = net(batch.x.contiguous(memory_format=torch.channels_last))
     logit = logit.float()
     lungs = [LUNG_RIGHT, LUNG_LEFT]
@@ -127,7 +129,7 @@ def loss_of(a, net, scorer, batch, unlabelled):
     return loss + a.zone_weight * scorer(logit, batch.zones, batch.scores)
 
 
-def remember(a, folder, parts, start):
+def remember(a, folder, parts, before):
     """record.json: what this network will have seen, for its metadata."""
     used = {r.id: r for _, pool, _ in parts for r in pool.rows}
     record = dict(phase=a.phase, folds_excluded=a.exclude_folds, seed=a.seed, steps=a.steps, rate=a.rate,
@@ -136,8 +138,7 @@ def remember(a, folder, parts, start):
                   data_sha256=catalog.fingerprint(a.data, used.values()), images=len(used), ids=sorted(used),
                   groups=sorted({r.group for r in used.values()}), folds=sorted({r.fold for r in used.values()}),
                   counts={kind: len(pool.rows) for kind, pool, _ in parts})
-    if start:       # what a network saw includes what its start saw
-        before = start["record"]
+    if before:      # what a network saw includes what its start saw
         if set(a.exclude_folds) & set(before["folds"]):
             raise SystemExit("the start has seen a fold that is excluded")
         record["before"] = {k: v for k, v in before.items() if k not in ("ids", "groups", "folds")}
@@ -155,7 +156,7 @@ def main():
     ap.add_argument("--name", required=True)
     ap.add_argument("--phase", choices=PHASES, required=True)
     ap.add_argument("--exclude-folds", type=int, nargs="*", default=[])
-    ap.add_argument("--start", help="checkpoint to start from (default: the phase before under --runs; ImageNet for coarse)")
+    ap.add_argument("--start", help="checkpoint or model file (.onnx) to start from (default: the phase before under --runs; ImageNet for coarse)")
     ap.add_argument("--no-held", action="store_true", help="train on the calibration groups too: only for a network that is calibrated on other networks' maps")
     for name, kind in (("steps", int), ("rate", float), ("size", int), ("zone-weight", float)):
         key = name.replace("-", "_")
@@ -173,18 +174,24 @@ def main():
         a.start = os.path.join(a.runs, f"{a.name}-{phase['before']}", "last.pt")
     torch.manual_seed(a.seed)
     rng = torch.Generator().manual_seed(a.seed)
-    parts = pools(a, catalog.load(a.data), rng)
+    rows, before = catalog.load(a.data), None
+    parts = pools(a, rows, rng)
     kinds = [kind for kind, _, n in parts for _ in range(n)]
     unlabelled = torch.tensor([i for i, kind in enumerate(kinds) if kind == "unlabelled"], dtype=torch.long)
 
     net, scorer = UNetLite0().to(memory_format=torch.channels_last), losses.ZoneScore()
     teacher = UNetLite0().to(memory_format=torch.channels_last).eval()
-    start = torch.load(a.start, weights_only=False) if a.start else None
-    if start:
+    if not a.start:
+        net.load_imagenet()
+    elif a.start.endswith(".onnx"):
+        looks = augment.augment(draw([(pool, 4 * n) for _, pool, n in parts]), a.size, rng, 0)[0].x
+        before = restore(net, a.start, looks)
+        before["ids"] = [r.id for r in rows if r.group in before["groups"]]     # or fewer: the file counts them only
+    else:
+        start = torch.load(a.start, weights_only=False)
         net.load_state_dict(start["average"])
         scorer.load_state_dict(start["scorer"])
-    else:
-        net.load_imagenet()
+        before = start["record"]
     optimizer = torch.optim.AdamW([*net.parameters(), *scorer.parameters()], lr=a.rate, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, a.rate, total_steps=a.steps, pct_start=0.15)
     average = {k: v.detach().clone() for k, v in net.state_dict().items()}
@@ -200,7 +207,7 @@ def main():
         for (_, pool, _), queue in zip(parts, c["queues"]):
             pool.queue = queue
     else:
-        record = remember(a, folder, parts, start)
+        record = remember(a, folder, parts, before)
     log = open(os.path.join(folder, "log.txt"), "a")
     began, shown, smooth = time.time(), step, None
     net.train()
