@@ -25,8 +25,8 @@ def pairs(module, path=""):
 
 def restore(net, path, images):
     """Weights of a model file into `net`; the norms that were folded get the statistics of `images` (N,1,H,W), so that in use the
-    network answers as the file does. The fields' head, dropped at export, starts as the lungs'. Returns
-    what the file says of its training."""
+    network answers as the file does. The fields' head, dropped at export, starts as the lungs'. Returns what the file says of its
+    training."""
     model = onnx.load(path)
     stored, found = tensors(model), list(pairs(net))
     for name, conv, bn in found:
