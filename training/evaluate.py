@@ -66,6 +66,12 @@ class Steps:
         print(f"{name}: {time.time() - start:.0f} s", flush=True)
 
 
+def drop_overlays(folder):
+    """Nothing here reads them, and they show radiographs."""
+    for picture in glob.glob(os.path.join(folder, "*.overlay.png")):
+        os.remove(picture)
+
+
 def call(command):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
@@ -100,8 +106,7 @@ def main():
         def evaluate(folder, source, *more):
             out = os.path.join(a.out, folder)
             call([a.covmap, "evaluate", "--data", source, "--split", f"fold={k}", "--model", network, "--out", out, "--quiet", *more])
-            for picture in glob.glob(os.path.join(out, "*.overlay.png")):    # nothing here reads them, and they show radiographs
-                os.remove(picture)
+            drop_overlays(out)
         steps.run(f"maps of fold {k}", made_from[k], lambda: evaluate("maps", a.data))
         for part in PARTS:
             steps.run(f"fold {k}, {part} hidden", [*made_from[k], a.occlude_every], lambda: evaluate(part, hidden, "--occlude", part))

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from . import metadata
-from .network import INFECTION, LUNG_LEFT, LUNG_RIGHT, UNetLite0
+from .network import INFECTION, LUNG_LEFT, LUNG_RIGHT, UNetLite0, normed
 
 LICENSE = ("Weights: research use, CC BY-NC-SA 4.0 (the most restrictive terms stated by the publishers of the training "
            "images, masks and scores); 181 of the images state no licence. See LICENSE-WEIGHTS.")
@@ -43,12 +43,8 @@ def part(head, channels):
 
 def fold(module):
     """BatchNorm into the convolution before it, recursively."""
-    for name, child in module.named_children():
-        fold(child)
-    if isinstance(module, nn.Sequential):
-        for i in range(len(module) - 1):
-            if isinstance(module[i], nn.Conv2d) and isinstance(module[i + 1], nn.BatchNorm2d):
-                module[i], module[i + 1] = fuse_conv_bn_eval(module[i], module[i + 1]), nn.Identity()
+    for _, sequence, i in list(normed(module)):
+        sequence[i], sequence[i + 1] = fuse_conv_bn_eval(sequence[i], sequence[i + 1]), nn.Identity()
     return module
 
 

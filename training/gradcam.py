@@ -8,7 +8,6 @@ fold 0. A run that was cut off goes on when the command is given again.
 import argparse
 import json
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -18,6 +17,7 @@ from PIL import Image
 from torch import nn
 
 from . import catalog, images, loop, report
+from .evaluate import call
 from .network import UNetLite0
 
 SIDE, RATE, HELD_OUT = 224, 3e-4, 0
@@ -147,7 +147,7 @@ def main():
         write(a.out, row, found, threshold, probability)
     print(f"{a.out}: maps of {len(held)} radiographs of fold {HELD_OUT}")
     score = os.path.join(a.out, "score.json")
-    subprocess.run([sys.executable, a.score, a.data, a.out, "--fold", str(HELD_OUT), "--json", score], check=True, stdout=subprocess.DEVNULL)
+    call([sys.executable, a.score, a.data, a.out, "--fold", str(HELD_OUT), "--json", score])
     write_report(score, a.results, a.report, fold=HELD_OUT, steps=steps, batch=len(target), threshold=threshold, f1=f1)
 
 

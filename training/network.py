@@ -15,6 +15,16 @@ def norm(channels):
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
 
 
+def normed(module, path=""):
+    """Where a norm follows a convolution: (path of the convolution, the sequence that holds both, its index in it)."""
+    for name, child in module.named_children():
+        yield from normed(child, f"{path}{name}.")
+    if isinstance(module, nn.Sequential):
+        for i in range(len(module) - 1):
+            if isinstance(module[i], nn.Conv2d) and isinstance(module[i + 1], nn.BatchNorm2d):
+                yield f"{path}{i}", module, i
+
+
 class Block(nn.Module):
     """Inverted residual without squeeze-excite, ReLU6."""
 

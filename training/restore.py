@@ -2,10 +2,9 @@
 import onnx
 import torch
 from onnx import numpy_helper
-from torch import nn
 
 from . import metadata
-from .network import FIELD_LEFT, FIELD_RIGHT, INFECTION, LUNG_LEFT, LUNG_RIGHT
+from .network import FIELD_LEFT, FIELD_RIGHT, INFECTION, LUNG_LEFT, LUNG_RIGHT, normed
 
 
 def tensors(model):
@@ -13,22 +12,12 @@ def tensors(model):
     return {t.name.removesuffix(".half"): torch.from_numpy(numpy_helper.to_array(t).copy()).float() for t in model.graph.initializer}
 
 
-def pairs(module, path=""):
-    """(path of the convolution, convolution, the norm behind it), as `export.fold` walks them."""
-    for name, child in module.named_children():
-        yield from pairs(child, f"{path}{name}.")
-    if isinstance(module, nn.Sequential):
-        for i in range(len(module) - 1):
-            if isinstance(module[i], nn.Conv2d) and isinstance(module[i + 1], nn.BatchNorm2d):
-                yield f"{path}{i}", module[i], module[i + 1]
-
-
 def restore(net, path, images):
     """Weights of a model file into `net`; the norms that were folded get the statistics of `images` (N,1,H,W), so that in use the
     network answers as the file does. The fields' head, dropped at export, starts as the lungs'. Returns what the file says of its
     training."""
     model = onnx.load(path)
-    stored, found = tensors(model), list(pairs(net))
+    stored, found = tensors(model), [(name, sequence[i], sequence[i + 1]) for name, sequence, i in normed(net)]
     for name, conv, bn in found:
         conv.weight.data.copy_(stored[f"net.{name}.weight"])
         bn.running_mean.zero_(), bn.running_var.fill_(1 - bn.eps)

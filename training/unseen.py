@@ -7,13 +7,13 @@ left out. Writes UNSEEN.md.
 """
 import argparse
 import os
-import subprocess
 
 import numpy as np
 import onnx
 
 from . import bootstrap, calibrate, cases, catalog, metadata
 from .bootstrap import figure
+from .evaluate import call, drop_overlays
 from .report import number, table
 
 DEFAULT = ["mean of the five folds' networks=" + ",".join(f"training/folds/fold{k}.onnx" for k in range(5)), "bundled=covmap-core/model/covmap.onnx"]
@@ -39,23 +39,8 @@ def unseen(rows, models):
 def analyse(covmap, data, rows, models, out):
     """Maps of the rows by the mean of the models."""
     paths = [os.path.join(data, "images", r.id + ".jpg") for r in rows]
-    command = [covmap, "analyze", *paths, *(x for m in models for x in ("--model", m)), "--out", out, "--quiet"]
-    subprocess.run(command, check=True)
-    for r in rows:      # nothing here reads them, and they show radiographs
-        overlay = os.path.join(out, r.id + ".overlay.png")
-        if os.path.exists(overlay):
-            os.remove(overlay)
-
-
-def estimates(found, normals, groups):
-    """Zone scores of the images with features `found`, each from a curve fitted without its patient."""
-    x, y = np.nan_to_num(np.stack([f["mean"] for f, _ in found])), np.array([r.brixia for _, r in found])
-    zero = float(np.nanmedian([f["mean"] for f in normals]))
-    out = np.empty(y.shape)
-    for g in np.unique(groups):
-        one = groups == g
-        out[one] = np.interp(x[one], *calibrate.fit_curve(x[~one].ravel(), y[~one].ravel(), zero))
-    return out, y
+    call([covmap, "analyze", *paths, *(x for m in models for x in ("--model", m)), "--out", out, "--quiet"])
+    drop_overlays(out)
 
 
 def statistics(data, rows, maps):
@@ -65,13 +50,14 @@ def statistics(data, rows, maps):
     lungs = [r for r in rows if r.lung_mask.startswith(catalog.LUNGS)]
     normal, covid, scored = [r for r in rows if r.finding == "normal"], [r for r in rows if r.finding == "covid"], [r for r in rows if r.brixia]
     one = {r.id: cases.one(data, maps, r) for r in [*lungs, *normal]}
-    estimate, senior = estimates([(features[r.id], r) for r in scored], [features[r.id] for r in normal], groups(scored))
+    means, senior = np.nan_to_num(np.stack([features[r.id]["mean"] for r in scored])), np.array([r.brixia for r in scored])
+    error = calibrate.left_out(means, senior, float(np.nanmedian([features[r.id]["mean"] for r in normal])), groups(scored)) - senior
     total = [np.nan_to_num(features[r.id]["total"]) for r in [*covid, *normal]]
     return {"lung Dice": (groups(lungs), bootstrap.mean([one[r.id].lung_dice for r in lungs])),
             "share of the image marked on normals, %": (groups(normal), bootstrap.mean([100 * one[r.id].marked for r in normal])),
-            "Brixia zone MAE": (groups(scored), bootstrap.mean(np.abs(estimate - senior).mean(1))),
-            "Brixia global MAE": (groups(scored), bootstrap.mean(np.abs((estimate - senior).sum(1)))),
-            "Brixia global r": (groups(scored), bootstrap.correlation(estimate.sum(1), senior.sum(1))),
+            "Brixia zone MAE": (groups(scored), bootstrap.mean(np.abs(error).mean(1))),
+            "Brixia global MAE": (groups(scored), bootstrap.mean(np.abs(error.sum(1)))),
+            "Brixia global r": (groups(scored), bootstrap.correlation((error + senior).sum(1), senior.sum(1))),
             "AUC of the mean map, covid against normal": (groups([*covid, *normal]), bootstrap.auc(total, [True] * len(covid) + [False] * len(normal)))}
 
 
@@ -84,10 +70,11 @@ def main():
     ap.add_argument("--report", default="training/UNSEEN.md", help="(default: %(default)s)")
     a = ap.parse_args()
     networks = {name: files.split(",") for name, files in (n.split("=", 1) for n in a.networks)}
-    rows = unseen(catalog.load(a.data), [m for files in networks.values() for m in files])
+    short = {m: metadata.sha256(m)[:12] for files in networks.values() for m in files}
+    rows = unseen(catalog.load(a.data), short)
     found = {}
     for name, files in networks.items():
-        maps = os.path.join(a.out, "+".join(metadata.sha256(m)[:12] for m in files))
+        maps = os.path.join(a.out, "+".join(short[m] for m in files))
         analyse(a.covmap, a.data, rows, files, maps)
         found[name] = statistics(a.data, rows, maps)
     head = ["figure", *found]
@@ -100,7 +87,7 @@ def main():
             line.append(number(figure(groups, bootstrap.difference(one, other)), digits=3, n=False))
     count = dict(scored=sum(bool(r.brixia) for r in rows), lungs=sum(r.lung_mask.startswith(catalog.LUNGS) for r in rows),
                  **{f: sum(r.finding == f for r in rows) for f in ("normal", "covid")})
-    files = "".join(f"\n- {name}: {', '.join(f'{os.path.basename(m)} ({metadata.sha256(m)[:12]})' for m in files)}" for name, files in networks.items())
+    files = "".join(f"\n- {name}: {', '.join(f'{os.path.basename(m)} ({short[m]})' for m in files)}" for name, files in networks.items())
     with open(a.report, "w") as f:
         f.write(HEAD.format(**count) + table(head, lines) + files + "\n")
 

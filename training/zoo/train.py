@@ -2,7 +2,6 @@
 
 Every network leaves RUNS/NAME/: last.pt, model.onnx and result.json, the figures of model.onnx on fold 0.
 """
-import hashlib
 import json
 import math
 import os
@@ -12,7 +11,7 @@ import onnx
 import torch
 import torch.nn.functional as F
 
-from .. import catalog, images, loop, losses, metrics
+from .. import catalog, images, loop, losses, metadata, metrics
 from ..export import LICENSE
 from . import onnx_file
 from .encoders import build as build_encoder
@@ -70,8 +69,7 @@ def described(path):
     """Weights in words: the file and its hash, or that there is none."""
     if not path:
         return "random"
-    with open(path, "rb") as f:
-        return f"{os.path.basename(path)} {hashlib.sha256(f.read()).hexdigest()[:8]}"
+    return f"{os.path.basename(path)} {metadata.sha256(path)[:8]}"
 
 
 class Classifier(torch.nn.Module):
