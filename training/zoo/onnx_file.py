@@ -6,7 +6,8 @@ import onnx
 import onnxruntime
 import torch
 
-from ..export import halve, macs, set_metadata
+from ..export import halve, macs
+from ..metadata import write as set_metadata
 
 OPSET = 17
 SMALLEST_HALF = 128     # below, the Cast takes more room than it saves
