@@ -136,7 +136,7 @@ def main():
         return F.binary_cross_entropy_with_logits(logit.float(), target)
 
     record = dict(task="covid against the rest", seed=a.seed, images={f: len(pool.rows) for (f, _), (pool, _) in zip(kinds, shares)})
-    steps, minutes = loop.run(a.runs, a.minutes, net, optimizer, rng, [pool for pool, _ in shares], loss, record)
+    steps, minutes, _ = loop.run(a.runs, a.minutes, net, optimizer, rng, [pool for pool, _ in shares], loss, record)
     net.eval()
     threshold, f1 = choose(net, a.data, [r for r in seen if r.outlined])
     print(f"{steps} steps in {minutes:.1f} minutes; threshold {threshold:.2f}: pixel F1 {f1:.4f} on folds 1 to 4, which the classifier was trained on")

@@ -16,20 +16,21 @@ def autocast():
 
 
 def run(folder, minutes, net, optimizer, rng, pools, loss_of, record):
-    """Steps until `minutes` of training are spent in all; returns (steps, minutes). `record` says what the run is: another
-    run's checkpoint is refused."""
+    """Steps until `minutes` of training are spent in all; returns (steps, minutes, smoothed loss). `record` says what the run is:
+    another run's checkpoint is refused."""
     os.makedirs(folder, exist_ok=True)
     path, step, seconds = os.path.join(folder, "last.pt"), 0, 0.0
+    smooth = None
     if os.path.exists(path):
         c = torch.load(path, weights_only=False)
         if c["record"] != record:
             raise SystemExit(f"{path} is of another run: {differing(c['record'], record)}")
         net.load_state_dict(c["net"]), optimizer.load_state_dict(c["optimizer"])
         rng.set_state(c["rng"]), torch.set_rng_state(c["torch_rng"])
-        step, seconds = c["step"], c["seconds"]
+        step, seconds, smooth = c["step"], c["seconds"], c["loss"]
         for pool, queue in zip(pools, c["queues"]):
             pool.queue = queue
-    saved, smooth = seconds, None
+    saved = seconds
     net.train()
     while seconds < 60 * minutes:
         began = time.monotonic()
@@ -43,11 +44,11 @@ def run(folder, minutes, net, optimizer, rng, pools, loss_of, record):
         step, seconds = step + 1, seconds + time.monotonic() - began
         if seconds - saved > SAVE_EVERY or seconds >= 60 * minutes:
             torch.save(dict(net=net.state_dict(), optimizer=optimizer.state_dict(), rng=rng.get_state(), torch_rng=torch.get_rng_state(),
-                            queues=[p.queue for p in pools], step=step, seconds=seconds, record=record), path + ".part")
+                            queues=[p.queue for p in pools], step=step, seconds=seconds, loss=smooth, record=record), path + ".part")
             os.replace(path + ".part", path)
             saved = seconds
             print(f"{folder}: step {step}, {seconds / 60:.1f} of {minutes} minutes, loss {smooth:.4f}", flush=True)
-    return step, seconds / 60
+    return step, seconds / 60, smooth
 
 
 def differing(a, b):

@@ -1,7 +1,8 @@
 """Trains the zoo: the paper's loss and optimiser, a budget of minutes a network, fold 0 held out of everything.
 
-Every network leaves RUNS/NAME/: last.pt, model.onnx and result.json, the figures of model.onnx on fold 0.
+Every network leaves RUNS/NAME/: last.pt, and after M minutes M.onnx and M.json, its figures on fold 0. More minutes go on from there.
 """
+import glob
 import json
 import math
 import os
@@ -11,7 +12,7 @@ import onnx
 import torch
 import torch.nn.functional as F
 
-from .. import catalog, images, loop, losses, metadata, metrics
+from .. import bootstrap, catalog, images, loop, losses, metadata, metrics
 from ..export import LICENSE
 from . import onnx_file
 from .encoders import build as build_encoder
@@ -21,6 +22,7 @@ SIDE, BATCH, RATE = 224, 8, 1e-4
 ALPHA, GAMMA = 0.25, 2      # of the focal loss
 HELD_OUT = 0                # fold
 FINDINGS = ("normal", "covid", "other_pneumonia")
+PRETRAINED = ("chexnet", "inceptionv3", "resnet50")     # on the findings; DenseNet-121 with them is CheXNet's stand-in
 
 
 def hybrid(logit, target):
@@ -57,12 +59,10 @@ class Zoo:
 
     def start(self, encoder):
         """What the encoder starts from, in words, and the patients that this has seen."""
-        path = os.path.join(self.folder(f"pretrain-{encoder}"), "result.json")
-        if not self.weights_file(encoder) and os.path.exists(path):
-            with open(path) as f:
-                result = json.load(f)
-            return f"findings, here, {result['minutes']:.0f} minutes, from {result['start']}", result["groups"]
-        return described(self.weights_file(encoder)), []
+        pretrained = results(self.folder(f"pretrain-{encoder}"))
+        if self.weights_file(encoder) or not pretrained:
+            return described(self.weights_file(encoder)), []
+        return f"findings, here, {pretrained[-1]['minutes']:.0f} minutes, from {pretrained[-1]['start']}", pretrained[-1]["groups"]
 
 
 def described(path):
@@ -105,7 +105,7 @@ def pretrain(zoo, encoder, minutes):
             return F.cross_entropy(net(x.contiguous(memory_format=torch.channels_last)).float(), labels)
 
     record = dict(task="findings", encoder=encoder, start=described(start), seed=zoo.seed, images={f: len(of[f]) for f in FINDINGS})
-    steps, spent = loop.run(folder, minutes, net, optimizer, rng, pools, loss, record)
+    steps, spent, _ = loop.run(folder, minutes, net, optimizer, rng, pools, loss, record)
     right = dict.fromkeys(FINDINGS, 0)
     held = [r for r in zoo.rows if r.fold == HELD_OUT and r.finding in FINDINGS]
     net.eval()
@@ -113,7 +113,7 @@ def pretrain(zoo, encoder, minutes):
         for r in held:
             right[r.finding] += int(net(images.prepared(zoo.data, r, SIDE)).argmax()) == FINDINGS.index(r.finding)
     n = {f: sum(r.finding == f for r in held) for f in FINDINGS}
-    save(folder, dict(record, steps=steps, minutes=spent, groups=sorted({r.group for rows in of.values() for r in rows}),
+    save(folder, minutes, dict(record, steps=steps, minutes=spent, groups=sorted({r.group for rows in of.values() for r in rows}),
                       recall={f: right[f] / n[f] for f in FINDINGS}, n=n))
 
 
@@ -142,7 +142,7 @@ def train(zoo, c, minutes):
         return hybrid(logit.float(), y)
 
     record = dict(network=c.name, start=start, seed=zoo.seed, outlined=len(outlined), normal=len(normal))
-    steps, spent = loop.run(folder, minutes, net, optimizer, rng, pools, loss, record)
+    steps, spent, last_loss = loop.run(folder, minutes, net, optimizer, rng, pools, loss, record)
     used = {r.id: r for r in [*outlined, *normal]}
     training = dict(note=f"{c.name} of the model zoo, encoder start: {start}; {steps} steps on {len(used)} chest radiographs; for comparison, "
                          "not for use.", license=LICENSE, folds=sorted({r.fold for r in used.values()}), folds_excluded=[HELD_OUT],
@@ -153,46 +153,58 @@ def train(zoo, c, minutes):
     worst, _ = onnx_file.difference(model, net, images.prepared(zoo.data, zoo.seen[0], SIDE))
     if worst > 1e-3:
         raise SystemExit(f"{c.name}: onnxruntime differs from PyTorch by {worst:.1e}")
-    onnx.save(model, os.path.join(folder, "model.onnx"))
-    save(folder, dict(record, decoder=c.decoder, encoder=c.encoder, frozen=c.frozen, steps=steps, minutes=spent, macs=macs,
-                      onnxruntime_difference=worst, **evaluate(zoo, model)))
+    onnx.save(model, os.path.join(folder, f"{minutes:g}.onnx"))
+    save(folder, minutes, dict(record, decoder=c.decoder, encoder=c.encoder, frozen=c.frozen, steps=steps, minutes=spent, threads=torch.get_num_threads(),
+                      loss=last_loss, macs=macs, onnxruntime_difference=worst, **evaluate(zoo, model)))
 
 
 def evaluate(zoo, model):
     """The paper's metrics on the held-out fold: pixels of outlined and normal images, and COVID-19 against normal, where an
-    image is positive when any pixel is."""
+    image is positive when any pixel is. Intervals of what sums them up, and the AUC of the map's mean."""
     session = onnx_file.session(model)
-    pixels, outlined, detection = np.zeros(4, np.int64), np.zeros(4, np.int64), np.zeros(4, np.int64)
-    aspect = {"covid": [], "normal": []}
-    n = dict(outlined=0, normal=0, covid=0)
+    pixels, whole, shape = [], [], []     # (row, ...) each
     for r in zoo.rows:
-        if r.fold != HELD_OUT or not (r.outlined or r.finding in aspect):
+        disease = r.finding in ("covid", "normal")
+        if r.fold != HELD_OUT or not (r.outlined or disease):
             continue
-        found = session.run(None, {"radiograph": images.prepared(zoo.data, r, SIDE).numpy()})[0][0, 0] > 0
+        logit = session.run(None, {"radiograph": images.prepared(zoo.data, r, SIDE).numpy()})[0][0, 0]
+        found = logit > 0
         if r.outlined or r.finding == "normal":
             true = catalog.mask(zoo.data, r, "infection", SIDE) > 0 if r.outlined else np.zeros_like(found)
-            pixels += metrics.counts(found, true)
-            if r.outlined:
-                outlined += metrics.counts(found, true)
-                n["outlined"] += 1
-        if r.finding in aspect:
-            detection += metrics.counts(np.array([found.any()]), np.array([r.finding == "covid"]))
-            aspect[r.finding].append(abs(math.log(float(r.text["width"]) / float(r.text["height"]))))
-            n[r.finding] += 1
-    return dict(n=n, pixel=metrics.six(*pixels), pixel_outlined=metrics.six(*outlined), image=metrics.six(*detection),
-                auc_of_aspect_ratio_alone=metrics.auc(aspect["covid"], aspect["normal"]))
+            pixels.append((r, *metrics.counts(found, true)))
+        if disease:
+            whole.append((r, float((1 / (1 + np.exp(-logit))).mean()), *metrics.counts(np.array([found.any()]), np.array([r.finding == "covid"]))))
+            shape.append(abs(math.log(float(r.text["width"]) / float(r.text["height"]))))
+    outlined = [p for p in pixels if p[0].outlined]
+    groups = [r.group for r, *_ in whole]
+    covid = [r.finding == "covid" for r, *_ in whole]
+    auc = lambda score: bootstrap.figure(groups, bootstrap.auc(score, covid))
+    return dict(n=dict(outlined=len(outlined), normal=len(covid) - sum(covid), covid=sum(covid)), pixel=six(pixels), pixel_outlined=six(outlined),
+                image=six([(r, *counts) for r, _, *counts in whole]), auc=auc([mean for _, mean, *_ in whole]), auc_of_aspect_ratio_alone=auc(shape))
+
+
+def six(counted):
+    """The six metrics of (row, tp, fp, fn, tn), and F1 with its interval."""
+    tp, fp, fn, tn = np.array([c for _, *c in counted]).T
+    f1 = bootstrap.figure([r.group for r, *_ in counted], bootstrap.ratio(2 * tp, 2 * tp + fp + fn))
+    return dict(metrics.six(tp.sum(), fp.sum(), fn.sum(), tn.sum()), f1_interval=[f1["low"], f1["high"]])
+
+
+def results(folder):
+    """What was recorded there, the shortest training first."""
+    found = []
+    for path in glob.glob(os.path.join(glob.escape(folder), "*.json")):
+        with open(path) as f:
+            found.append(json.load(f))
+    return sorted(found, key=lambda r: r["minutes"])
 
 
 def finished(folder, minutes):
-    path = os.path.join(folder, "result.json")
-    if not os.path.exists(path):
-        return False
-    with open(path) as f:
-        return json.load(f)["minutes"] >= minutes
+    return any(r["minutes"] >= minutes for r in results(folder))
 
 
-def save(folder, result):
-    path = os.path.join(folder, "result.json")
+def save(folder, minutes, result):
+    path = os.path.join(folder, f"{minutes:g}.json")
     with open(path + ".part", "w") as f:
         json.dump(result, f, indent=1)
     os.replace(path + ".part", path)
