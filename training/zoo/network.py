@@ -1,4 +1,5 @@
 """A network of the zoo by name: `unet-densenet121-frozen`, `dla-resnet50-tuned`."""
+import math
 from dataclasses import dataclass
 
 from torch import nn
@@ -6,6 +7,7 @@ from torch import nn
 from .decoders import DECODERS
 from .encoders import build as build_encoder
 
+PRIOR = 0.1
 PAPER_ENCODERS = ("chexnet", "densenet121", "inceptionv3", "resnet50")
 
 
@@ -50,6 +52,8 @@ class Segmenter(nn.Module):
         self.encoder, channels = build_encoder(configuration.encoder, weights)
         self.decoder = DECODERS[configuration.decoder](channels)
         self.encoder.requires_grad_(not self.frozen)
+        # Focal loss wants outputs that begin near the share of what is sought (Lin et al. 2017, 3.3).
+        nn.init.constant_(self.decoder.head.bias, math.log(PRIOR / (1 - PRIOR)))
 
     def train(self, mode=True):
         super().train(mode)

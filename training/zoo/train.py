@@ -18,7 +18,9 @@ from . import onnx_file
 from .encoders import build as build_encoder
 from .network import Segmenter
 
-SIDE, BATCH, RATE = 224, 8, 1e-4
+SIDE = 224
+RATE, DECODER_RATE = 1e-4, 1e-3     # the paper's; a decoder starts from nothing, and there are hundreds of steps, not epochs
+BATCH = 4       # many steps matter more here than smooth ones
 ALPHA, GAMMA = 0.25, 2      # of the focal loss
 HELD_OUT = 0                # fold
 FINDINGS = ("normal", "covid", "other_pneumonia")
@@ -133,7 +135,8 @@ def train(zoo, c, minutes):
         stored = torch.load(os.path.join(zoo.folder(f"pretrain-{c.encoder}"), "last.pt"), weights_only=False)["net"]
         net.encoder.load_state_dict({k.removeprefix("encoder."): v for k, v in stored.items() if k.startswith("encoder.")})
     net = net.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], RATE)
+    optimizer = torch.optim.Adam([dict(params=[p for p in net.encoder.parameters() if p.requires_grad], lr=RATE),
+                                  dict(params=net.decoder.parameters(), lr=DECODER_RATE)])
 
     def loss():
         x, y = images.draw([(pool, BATCH // 2) for pool in pools], SIDE, rng)
@@ -149,7 +152,7 @@ def train(zoo, c, minutes):
                     groups=sorted({r.group for r in used.values()} | set(groups)), data_sha256=catalog.fingerprint(zoo.data, used.values()),
                     torch=torch.__version__, seed=zoo.seed, steps=steps)
     net = net.to(memory_format=torch.contiguous_format)
-    model, macs = onnx_file.build(net, SIDE, f"zoo-{c.name}", half=True, training=training)
+    model, macs = onnx_file.build(net, SIDE, f"zoo-{c.name}", training=training)
     worst, _ = onnx_file.difference(model, net, images.prepared(zoo.data, zoo.seen[0], SIDE))
     if worst > 1e-3:
         raise SystemExit(f"{c.name}: onnxruntime differs from PyTorch by {worst:.1e}")
