@@ -15,6 +15,11 @@ def autocast():
     return torch.autocast("cpu", torch.bfloat16) if native else contextlib.nullcontext()
 
 
+def clock():
+    """Seconds of processor time a thread: of waiting, or of what else runs on the machine, nothing counts."""
+    return time.process_time() / torch.get_num_threads()
+
+
 def run(folder, minutes, net, optimizer, rng, pools, loss_of, record):
     """Steps until `minutes` of training are spent in all; returns (steps, minutes, smoothed loss). `record` says what the run is:
     another run's checkpoint is refused."""
@@ -33,7 +38,7 @@ def run(folder, minutes, net, optimizer, rng, pools, loss_of, record):
     saved = seconds
     net.train()
     while seconds < 60 * minutes:
-        began = time.monotonic()
+        began = clock()
         loss = loss_of()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -41,7 +46,7 @@ def run(folder, minutes, net, optimizer, rng, pools, loss_of, record):
         smooth = loss.item() if smooth is None else 0.95 * smooth + 0.05 * loss.item()
         if math.isnan(smooth):
             raise SystemExit(f"{folder}: the loss is not a number at step {step}")
-        step, seconds = step + 1, seconds + time.monotonic() - began
+        step, seconds = step + 1, seconds + clock() - began
         if seconds - saved > SAVE_EVERY or seconds >= 60 * minutes:
             torch.save(dict(net=net.state_dict(), optimizer=optimizer.state_dict(), rng=rng.get_state(), torch_rng=torch.get_rng_state(),
                             queues=[p.queue for p in pools], step=step, seconds=seconds, loss=smooth, record=record), path + ".part")

@@ -67,8 +67,12 @@ def bench_networks(a):
 
 
 def compare(a):
-    from . import network, untrained
-    untrained.compare(a.graphs or [c.graph for c in network.graphs() if c.encoder != "chexnet"], a.side, a.covmap)
+    from . import compare, network
+    if a.runs:
+        from .train import Zoo
+        compare.trained(Zoo(a.data, a.runs), a.covmap, a.radiographs)
+    else:
+        compare.graphs(a.graphs or [c.graph for c in network.graphs() if c.encoder != "chexnet"], a.side, a.covmap)
 
 
 def fixtures(a):
@@ -111,10 +115,13 @@ def main():
     p.add_argument("--out", required=True)
     p.add_argument("--graphs", nargs="*", help="DECODER-ENCODER (default unet-resnet18 unet-densenet121)")
     p.add_argument("--side", type=int, default=256)
-    p = command(compare, "Run full-width, untrained networks by covmap, PyTorch and onnxruntime, and compare the probabilities.")
+    p = command(compare, "Run full-width networks by covmap, PyTorch and onnxruntime, and compare the probabilities: untrained ones, or those of --runs.")
     p.add_argument("--covmap", default="covmap", help="the command")
     p.add_argument("--graphs", nargs="*", help="DECODER-ENCODER (default all; CheXNet's graph is DenseNet-121's)")
     p.add_argument("--side", type=int, default=224)
+    p.add_argument("--runs", help="folder of trained networks, to be compared on radiographs of the held-out fold")
+    p.add_argument("--radiographs", type=int, default=4, help="how many of them (default %(default)s)")
+    p.add_argument("--data", default="../shared/data")
     p = command(fixtures, "Write narrow, untrained networks and PyTorch's answers for tests/tests/zoo.rs.")
     p.add_argument("--out", default="tests/fixtures/zoo")
     a = ap.parse_args()

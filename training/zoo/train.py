@@ -198,7 +198,7 @@ def results(folder):
     found = []
     for path in glob.glob(os.path.join(glob.escape(folder), "*.json")):
         with open(path) as f:
-            found.append(json.load(f))
+            found.append(dict(json.load(f), path=path))
     return sorted(found, key=lambda r: r["minutes"])
 
 

@@ -1,10 +1,6 @@
-"""Full-width, untrained networks: for speed figures of engines, and to see that covmap gives what PyTorch and onnxruntime give."""
-import json
+"""Full-width, untrained networks: for speed figures of engines, and for `compare`."""
 import os
-import subprocess
-import tempfile
 
-import numpy as np
 import onnx
 import torch
 
@@ -12,8 +8,6 @@ from . import onnx_file, synthetic
 from .decoders import DECODERS
 from .encoders import ENCODERS
 from .network import Configuration, Segmenter
-
-TOLERANCE = 1e-3    # largest difference of a pixel's probability
 
 
 def parse(graph):
@@ -42,22 +36,3 @@ def bench_networks(graphs, side, out):
     os.makedirs(out, exist_ok=True)
     for graph in graphs:
         write(parse(graph), side, out)
-
-
-def compare(graphs, side, covmap):
-    """Runs each graph by covmap too; the largest difference to both of the others must stay within TOLERANCE."""
-    agree = True
-    for graph in graphs:
-        with tempfile.TemporaryDirectory() as folder:
-            path, model, x, p = write(parse(graph), side, folder)
-            image, answer = os.path.join(folder, "x.f32"), os.path.join(folder, "y.f32")
-            x.numpy().astype("<f4").tofile(image)
-            run = subprocess.run([covmap, "model", "bench", path, "--runs", "1", "--input", image, "--output", answer, "--json"],
-                                 check=True, capture_output=True, text=True)
-            ours = 1 / (1 + np.exp(-np.fromfile(answer, "<f4").astype(np.float64).reshape(p.shape)))
-            worst = [float(np.abs(ours - theirs).max()) for theirs in (p, onnx_file.probabilities(model, x))]
-            print(f"{graph}: covmap differs from PyTorch by {worst[0]:.1e}, from onnxruntime by {worst[1]:.1e} "
-                  f"({json.loads(run.stdout)['median_ms']:.0f} ms)", flush=True)
-            agree &= max(worst) <= TOLERANCE
-    if not agree:
-        raise SystemExit(f"some differ by more than {TOLERANCE}")
