@@ -10,7 +10,7 @@
     python -m training.calibrate pool MODEL.onnx MAPS --networks DIR
         Fits them on the pooled out-of-fold maps of the networks in DIR, for a model trained in the same way on all folds.
 
-`fit` and `pool` write the calibration and what it was fitted on into MODEL's metadata.
+`fit` and `pool` write the calibration and what it was fitted on into MODEL's metadata. `training.points` comes after them.
 """
 import argparse
 import json
@@ -20,7 +20,7 @@ import numpy as np
 import onnx
 from scipy.optimize import minimize, nnls
 
-from . import catalog, metadata
+from . import catalog, metadata, points
 from .cases import grey
 
 FLOOR = 0.001    # the same constant as in detection.rs
@@ -37,17 +37,10 @@ def usable(rows):
     return [r for r in rows if (r.brixia or r.finding in ("covid", "normal")) and not r.no_derivatives]
 
 
-def zones(lung, values):
-    """Mean of `values` over zones A to F (severity.rs): thirds of each lung's own bounding box; NaN without lung."""
-    zone = catalog.zone_map(lung == 1, lung == 2)
-    area, total = np.bincount(zone.ravel(), minlength=7), np.bincount(zone.ravel(), values.ravel(), minlength=7)
-    return np.where(area > 0, total / np.maximum(area, 1), np.nan)[1:]
-
-
 def features(maps, row):
     lung, byte = grey(f"{maps}/{row.id}.lung.png"), grey(f"{maps}/{row.id}.infection.png")
     inside = lung > 0
-    return dict(mean=zones(lung, byte / 255.0), total=byte[inside].mean() / 255 if inside.any() else np.nan)
+    return dict(mean=catalog.zone_means(catalog.zone_map(lung == 1, lung == 2), byte / 255.0), total=byte[inside].mean() / 255 if inside.any() else np.nan)
 
 
 def ramps(x, knots):
@@ -106,7 +99,8 @@ def fit_detection(cases):
 
 
 def calibrate(model, cases, how):
-    """Writes the calibration fitted on `cases` into the model's metadata."""
+    """Writes the calibration fitted on `cases` into the model's metadata; points, which belong to another, are taken out."""
+    points.remove(model)
     brixia, brixia_record = fit_brixia(cases)
     detection, detection_record = fit_detection(cases)
     metadata.write(model, "calibration", dict(brixia=brixia, detection=detection))

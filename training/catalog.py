@@ -129,3 +129,9 @@ def zone_map(right, left):
             third = (np.arange(lung.shape[0]) - top) * 3 // height
             out[lung] = (first + np.broadcast_to(third[:, None], lung.shape))[lung]
     return out
+
+
+def zone_means(zone, values):
+    """Mean of `values` over zones A to F of a zone map; NaN without lung."""
+    area, total = np.bincount(zone.ravel(), minlength=7), np.bincount(zone.ravel(), values.ravel(), minlength=7)
+    return np.where(area > 0, total / np.maximum(area, 1), np.nan)[1:]

@@ -56,13 +56,13 @@ class Job:
         clock.lap("read and window")
         x = self.preprocess(film)
         clock.lap("preprocess")
-        infection, lungs = self.session.run(["infection", "lungs"], {"radiograph": x})
+        infection, lungs, points = self.session.run(["infection", "lungs", "points"], {"radiograph": x})
         clock.lap("network")
         labels = lung_mask(*sigmoid(lungs[0]), self.thresholds["lungs"], film.shape)
         clock.lap("lungs")
         bytes_ = infection_map(sigmoid(infection[0, 0]), self.thresholds["infection"], labels)
         clock.lap("infection map")
-        result = {"input": {**header, "height": film.shape[0], "width": film.shape[1]}, **self.severity(bytes_, labels), "model": [self.model]}
+        result = {"input": {**header, "height": film.shape[0], "width": film.shape[1]}, **self.severity(bytes_, labels, points[0, 0]), "model": [self.model]}
         clock.lap("severity and detection")
         picture = overlay(display(film), bytes_, labels, self.colours)
         clock.lap("overlay")
@@ -82,10 +82,13 @@ class Job:
         mean, deviation = cv2.meanStdDev(x)
         return ((x - np.float32(mean[0, 0])) / np.float32(deviation[0, 0]))[None, None]
 
-    def severity(self, bytes_, labels):
+    def severity(self, bytes_, labels, points):
         """Counts by lung and zone (equal vertical thirds of each lung's own box), Brixia estimate and detection."""
         infected = cv2.compare(bytes_, 127, cv2.CMP_GT)
-        zones, areas, knots = {}, {}, np.array(self.calibration["brixia"]["knots"])
+        zones, areas, brixia, scores = {}, {}, self.calibration["brixia"], {}
+        knots = np.array(brixia["knots"])
+        down, across = ((2 * np.arange(m) + 1) * n // (2 * m) for m, n in zip(points.shape, labels.shape))
+        sampled = labels[np.ix_(down, across)]
         for side, names in ((RIGHT, "ABC"), (LEFT, "DEF")):
             mask = cv2.compare(labels, side, cv2.CMP_EQ)
             areas[side] = cv2.countNonZero(mask)
@@ -95,8 +98,11 @@ class Job:
                 inside = mask[rows]
                 area = cv2.countNonZero(inside)
                 zones[name] = (area, cv2.countNonZero(cv2.bitwise_and(infected[rows], inside)), cv2.mean(bytes_[rows], inside)[0] / 255)
+                here = points[(sampled == side) & ((down >= rows.start) & (down < rows.stop))[:, None]]
+                counts = np.clip((zones[name][2] - knots[0, 0]) / brixia["ramp"], 0, 1)
+                score = np.interp(zones[name][2], *knots.T) + counts * (here.mean() if here.size else 0)
+                scores[name] = float(np.clip(score, 0, 3)) if area else None
         share = lambda names: ratio(sum(zones[z][1] for z in names), sum(zones[z][0] for z in names))    # noqa: E731
-        scores = {z: float(np.interp(mean, *knots.T)) if area else None for z, (area, _, mean) in zones.items()}
         estimate = sum(s for s in scores.values() if s is not None)
         grade = next(g for limit, g in ((1, "none"), (7.5, "mild"), (11.5, "moderate"), (np.inf, "severe")) if estimate < limit)
         total = ratio(sum(a * m for a, _, m in zones.values()), sum(a for a, _, _ in zones.values()))

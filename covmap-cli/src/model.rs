@@ -58,7 +58,8 @@ fn inspect(model: &Model) {
     match &s.calibration {
         Some(c) => {
             let knots: Vec<String> = c.brixia.knots.iter().map(|[x, y]| format!("{x:.3} -> {y:.2}")).collect();
-            say!("  brixia      zone score from the zone's {}: {}", c.brixia.feature, knots.join(", "));
+            let points = c.brixia.ramp.map_or(String::new(), |r| format!(", and points of the network's own, in full {r} above the first"));
+            say!("  brixia      zone score from the zone's {}: {}{points}", c.brixia.feature, knots.join(", "));
             let d = &c.detection;
             say!("  detection   sensitivity95 at {:.4}, specificity95 at {:.4}", d.sensitivity95, d.specificity95);
         }

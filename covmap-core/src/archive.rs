@@ -1,7 +1,7 @@
 //! An analysis as bytes and back, to hand it to another process: everything but the radiograph's pixels.
 //!
 //! Little endian: magic, length of a JSON header, the header, then the planes: lung labels (where there are lungs), infection
-//! bytes, and f32 infection probability in the network's pixels.
+//! bytes, and in the network's pixels f32 infection probability and points (where there are any).
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -14,12 +14,13 @@ use crate::plane::slice;
 use crate::radiograph::View;
 use crate::{Analysis, Detection, Error, Limits, Quality, Result, Severity};
 
-const MAGIC: &[u8; 8] = b"covmapA1";
+const MAGIC: &[u8; 8] = b"covmapA2";
 
 #[derive(Serialize, Deserialize)]
 struct Header {
     size: [usize; 2],
     network: [usize; 2],
+    points: Option<[usize; 2]>,
     has_lungs: bool,
     spacing_mm: Option<[f64; 2]>,
     view: View,
@@ -36,10 +37,11 @@ impl Analysis {
     /// # Errors
     /// `Internal` only.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let probability = self.infection.probability().map();
+        let (probability, points) = (self.infection.probability().map(), self.infection.probability().points());
         let header = Header {
             size: [self.height, self.width],
             network: probability.dim().into(),
+            points: points.map(|p| p.dim().into()),
             has_lungs: self.lungs.is_some(),
             spacing_mm: self.spacing_mm,
             view: self.view,
@@ -50,7 +52,7 @@ impl Analysis {
             models: self.models.clone(),
         };
         let header = serde_json::to_vec(&header).map_err(|e| Error::Internal(format!("an analysis as JSON: {e}")))?;
-        let mut bytes = Vec::with_capacity(MAGIC.len() + 8 + header.len() + 2 * self.width * self.height + 4 * probability.len());
+        let mut bytes = Vec::with_capacity(MAGIC.len() + 8 + header.len() + 2 * self.width * self.height + 8 * probability.len());
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
         bytes.extend_from_slice(&header);
@@ -58,7 +60,7 @@ impl Analysis {
             bytes.extend_from_slice(slice(lungs.labels()));
         }
         bytes.extend_from_slice(slice(self.infection.bytes()));
-        bytes.extend(probability.iter().flat_map(|p| p.to_le_bytes()));
+        bytes.extend(probability.iter().chain(points.into_iter().flatten()).flat_map(|p| p.to_le_bytes()));
         Ok(bytes)
     }
 
@@ -86,8 +88,12 @@ impl Analysis {
             false => None,
         };
         let infection = plane(take(header.size, 1)?)?;
-        let probability = take(header.network, 4)?.as_chunks().0.iter().map(|p| f32::from_le_bytes(*p)).collect();
-        let probability = Array2::from_shape_vec(header.network, probability).map_err(|_| damaged())?;
+        let mut floats = |size: [usize; 2]| {
+            let values = take(size, 4)?.as_chunks().0.iter().map(|p| f32::from_le_bytes(*p)).collect();
+            Array2::from_shape_vec(size, values).map_err(|_| damaged())
+        };
+        let probability = floats(header.network)?;
+        let points = header.points.map(floats).transpose()?;
         if !rest.is_empty() {
             return Err(damaged());
         }
@@ -99,7 +105,7 @@ impl Analysis {
             input_sha256: header.input_sha256,
             quality: header.quality,
             lungs,
-            infection: InfectionMap::of_parts(infection, InfectionProbability::new(probability)),
+            infection: InfectionMap::of_parts(infection, InfectionProbability::new(probability).with_points(points)),
             severity: header.severity,
             detection: header.detection,
             models: header.models,

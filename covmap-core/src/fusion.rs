@@ -66,14 +66,24 @@ impl Fusion {
         Ok(fused)
     }
 
-    /// Fuses infection probabilities; members of another size are brought to the first one's.
+    /// Fuses infection probabilities; members of another size are brought to the first one's. Points are fused by their mean over
+    /// the members that have them.
     ///
     /// # Errors
     /// `Parameter` if there is none.
     pub fn infection(self, members: &[InfectionProbability]) -> Result<InfectionProbability> {
-        let size = members.first().map_or((0, 0), |m| m.map().dim());
-        let maps = members.iter().map(|m| resampled(m.map(), size)).collect::<Result<Vec<_>>>()?;
-        Ok(InfectionProbability::new(self.apply(&maps.iter().collect::<Vec<_>>())?))
+        let fused = self.resized(members.iter().map(InfectionProbability::map))?;
+        let points = match members.iter().any(|m| m.points().is_some()) {
+            true => Some(Fusion::Mean.resized(members.iter().filter_map(InfectionProbability::points))?),
+            false => None,
+        };
+        Ok(InfectionProbability::new(fused).with_points(points))
+    }
+
+    fn resized<'a>(self, maps: impl Iterator<Item = &'a Array2<f32>> + Clone) -> Result<Array2<f32>> {
+        let size = maps.clone().next().map_or((0, 0), Array2::dim);
+        let maps = maps.map(|m| resampled(m, size)).collect::<Result<Vec<_>>>()?;
+        self.apply(&maps.iter().collect::<Vec<_>>())
     }
 
     /// Fuses lung probabilities side by side; sides are found by position (at `threshold`) where a member has none.
@@ -81,16 +91,12 @@ impl Fusion {
     /// # Errors
     /// `Parameter` if there is none.
     pub fn lungs(self, members: &[LungProbability], threshold: f32) -> Result<LungProbability> {
-        let size = members.first().map_or((0, 0), |m| m.right().dim());
         let sided = members.iter().all(LungProbability::is_sided);
         let members: Vec<LungProbability> = match sided || members.iter().all(|m| !m.is_sided()) {
             true => members.to_vec(),
             false => members.iter().map(|m| m.clone().with_sides(threshold)).collect(),
         };
-        let fuse = |side: fn(&LungProbability) -> &Array2<f32>| -> Result<Array2<f32>> {
-            let maps = members.iter().map(|m| resampled(side(m), size)).collect::<Result<Vec<_>>>()?;
-            self.apply(&maps.iter().collect::<Vec<_>>())
-        };
+        let fuse = |side: fn(&LungProbability) -> &Array2<f32>| self.resized(members.iter().map(side));
         let right = fuse(LungProbability::right)?;
         match members.iter().all(|m| !m.is_sided()) {
             true => Ok(LungProbability::both(right)),
@@ -175,6 +181,14 @@ mod tests {
         let expected = 1.0 / (1.0 + (-(logit(0.2) + logit(0.6)) / 2.0).exp());
         assert!((fused(Fusion::LogitMean)[[0, 0]] - expected).abs() < 1e-5);
         assert!(Fusion::Mean.infection(&[]).is_err());
+    }
+
+    #[test]
+    fn points_are_fused_by_their_mean_whatever_the_rule() {
+        let member = |points: Option<f32>| InfectionProbability::new(array![[0.2, 0.9]]).with_points(points.map(|p| array![[p, -p]]));
+        let fused = Fusion::Vote.infection(&[member(None), member(Some(1.0)), member(Some(2.0)).mirrored()]).unwrap();
+        assert_eq!(fused.points(), Some(&array![[-0.5, 0.5]]));
+        assert_eq!(Fusion::Mean.infection(&[member(None)]).unwrap().points(), None);
     }
 
     #[test]

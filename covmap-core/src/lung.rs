@@ -42,6 +42,13 @@ pub struct Extent {
     pub bottom: usize,
 }
 
+impl Extent {
+    /// Which equal third of its height the row lies in, 0 the uppermost; `None` outside.
+    pub(crate) fn third(&self, row: usize) -> Option<usize> {
+        (self.top..self.bottom).contains(&row).then(|| (row - self.top) * 3 / (self.bottom - self.top))
+    }
+}
+
 impl LungProbability {
     /// From a network that tells right from left.
     pub fn sided(right: Array2<f32>, left: Array2<f32>) -> Self {

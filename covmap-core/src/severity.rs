@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{BrixiaCalibration, ZoneFeature};
@@ -70,7 +71,7 @@ impl Region {
 pub struct Severity {
     /// Counts per zone, A to F.
     pub zones: [Region; 6],
-    /// Brixia estimate per zone, 0..3; `None` without calibration or lung.
+    /// Brixia estimate per zone, 0..3; `None` without calibration or lung, or without the points that the calibration counts on.
     pub zone_scores: [Option<f64>; 6],
     /// Sum over the zones that were found, 0..18.
     pub brixia_estimate: Option<f64>,
@@ -95,22 +96,24 @@ impl Severity {
             let row = y * columns..(y + 1) * columns;
             simd::count_regions(&labels[row.clone()], &bytes[row], &mut counts);
             for (side, extent) in extents.iter().enumerate() {
-                if let Some(e) = extent
-                    && (e.top..e.bottom).contains(&y)
-                {
-                    let third = (y - e.top) * 3 / (e.bottom - e.top);
+                if let Some(third) = extent.and_then(|e| e.third(y)) {
                     zones[side * 3 + third].add(&counts[side + 1]);
                 }
             }
         }
-        let zone_scores = zones.map(|z| {
-            let c = calibration?;
+        let points = map.probability().points().map(|points| zone_points(points, lungs));
+        let score = |zone: usize| {
+            let (c, z) = (calibration?, &zones[zone]);
             let x = match c.feature {
                 ZoneFeature::Share => z.share()?,
                 ZoneFeature::Mean => z.mean()?,
             };
-            Some(interpolate(&c.knots, x))
-        });
+            let known = interpolate(&c.knots, x);
+            let Some(ramp) = c.ramp else { return Some(known) };
+            let counts = ((x - f64::from(c.knots[0][0])) / f64::from(ramp)).clamp(0.0, 1.0);
+            Some((known + counts * points?[zone]).clamp(0.0, 3.0))
+        };
+        let zone_scores = std::array::from_fn(score);
         let found: Vec<f64> = zone_scores.iter().flatten().copied().collect();
         let brixia_estimate = (!found.is_empty()).then(|| found.iter().sum());
         let grade = brixia_estimate.map(|b| match b {
@@ -138,6 +141,32 @@ impl Severity {
     }
 }
 
+/// Mean points of each zone: what is found at the centres of the points' pixels. 0 for a zone that none of them hits.
+fn zone_points(points: &Array2<f32>, lungs: &LungMask) -> [f64; 6] {
+    let ((h, w), (rows, columns)) = (points.dim(), lungs.labels().dim());
+    let native = |i: usize, n: usize, m: usize| (2 * i + 1) * n / (2 * m);
+    let across: Vec<usize> = (0..w).map(|x| native(x, columns, w)).collect();
+    let extents = [lungs.extent(RIGHT), lungs.extent(LEFT)];
+    let mut found = [(0.0, 0u32); 6];
+    for (i, row) in points.outer_iter().enumerate() {
+        let y = native(i, rows, h);
+        let thirds = extents.map(|e| e.and_then(|e| e.third(y)));
+        let labels = lungs.labels().row(y);
+        for (p, x) in row.iter().zip(&across) {
+            let side = match labels[*x] {
+                RIGHT => 0,
+                LEFT => 1,
+                _ => continue,
+            };
+            if let Some(third) = thirds[side] {
+                let (sum, n) = &mut found[side * 3 + third];
+                (*sum, *n) = (*sum + f64::from(*p), *n + 1);
+            }
+        }
+    }
+    found.map(|(sum, n)| sum / f64::from(n.max(1)))
+}
+
 /// Piecewise linear through rising knots, constant beyond the ends.
 fn interpolate(knots: &[[f32; 2]], x: f64) -> f64 {
     let at = |i: usize| knots[i].map(f64::from);
@@ -157,7 +186,6 @@ mod tests {
     use super::*;
     use crate::infection::InfectionProbability;
     use crate::preprocess::Geometry;
-    use ndarray::Array2;
 
     #[test]
     fn zones_are_thirds_of_each_lungs_own_box() {
@@ -170,7 +198,7 @@ mod tests {
         let lungs = LungMask::from_labels(labels);
         let p = InfectionProbability::new(Array2::from_shape_fn((12, 10), |(y, _)| if y < 6 { 1.0 } else { 0.0 }));
         let map = InfectionMap::new(p, Some(&lungs), &Geometry { native: [12, 10], model: [12, 10] }).unwrap();
-        let calibration = BrixiaCalibration { feature: ZoneFeature::Share, knots: vec![[0.0, 0.0], [1.0, 3.0]] };
+        let calibration = BrixiaCalibration { feature: ZoneFeature::Share, knots: vec![[0.0, 0.0], [1.0, 3.0]], ramp: None };
         let s = Severity::new(&map, &lungs, Some(&calibration)).unwrap();
         let shares: Vec<f64> = s.zones.iter().map(|z| z.share().unwrap()).collect();
         assert_eq!(shares, [1.0, 1.0, 0.0, 1.0, 0.0, 0.0]);
@@ -186,6 +214,28 @@ mod tests {
         let map = InfectionMap::new(p, Some(&lungs), &Geometry { native: [4, 4], model: [4, 4] }).unwrap();
         let s = Severity::new(&map, &lungs, None).unwrap();
         assert_eq!((s.total().share(), s.brixia_estimate, s.grade), (None, None, None));
+    }
+
+    #[test]
+    fn points_count_where_the_map_has_something() {
+        // Zone A: 0.2 at all its pixels; the others: nothing. Twelve rows of points over six of the radiograph.
+        let labels = Array2::from_shape_fn((6, 8), |(_, x)| if x < 4 { RIGHT } else { LEFT });
+        let lungs = LungMask::from_labels(labels);
+        let p = Array2::from_shape_fn((6, 8), |(y, x)| if y < 2 && x < 4 { 51.0 / 255.0 } else { 0.0 });
+        let scores = |points: Option<f32>, ramp: Option<f32>| {
+            let points = points.map(|p| Array2::from_shape_fn((12, 8), |(y, _)| if y < 4 { p } else { 3.0 }));
+            let p = InfectionProbability::new(p.clone()).with_points(points);
+            let map = InfectionMap::new(p, Some(&lungs), &Geometry { native: [6, 8], model: [6, 8] }).unwrap();
+            let calibration = BrixiaCalibration { feature: ZoneFeature::Mean, knots: vec![[0.1, 0.0], [0.3, 1.0]], ramp };
+            Severity::new(&map, &lungs, Some(&calibration)).unwrap().zone_scores.map(|s| s.map(|s| (s * 1e6).round() / 1e6))
+        };
+        let first = |x: f64| [Some(x), Some(0.0), Some(0.0), Some(0.0), Some(0.0), Some(0.0)];
+        assert_eq!(scores(Some(2.0), None), first(0.5));
+        assert_eq!(scores(Some(2.0), Some(0.1)), first(2.5));
+        assert_eq!(scores(Some(2.0), Some(0.2)), first(1.5));
+        assert_eq!(scores(Some(9.0), Some(0.1)), first(3.0));
+        assert_eq!(scores(Some(-9.0), Some(0.1)), first(0.0));
+        assert_eq!(scores(None, Some(0.1)), [None; 6]);
     }
 
     #[test]

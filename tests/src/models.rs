@@ -11,9 +11,18 @@ pub const SIDE: usize = 64;
 /// A model that sees two elliptic lungs in every radiograph and takes bright for infected: infection logit `gain` times the
 /// standardised grey value. `gain` tells members of an ensemble apart.
 pub fn little(gain: f32) -> Vec<u8> {
+    built(gain, None)
+}
+
+/// [`little`] of gain 1 whose network says as many points of every pixel, in full from a share of 0.01 on.
+pub fn little_with_points(points: f32) -> Vec<u8> {
+    built(1.0, Some(points))
+}
+
+fn built(gain: f32, points: Option<f32>) -> Vec<u8> {
     let shape = [1, 1, SIDE, SIDE];
     let lungs = [ellipse(0.3), ellipse(0.7)].concat();
-    Onnx::new()
+    let mut graph = Onnx::new()
         .input("x", &shape)
         .weights("gain", &[1], &[gain])
         .weights("none", &[1, 2, 1, 1], &[0.0, 0.0])
@@ -23,21 +32,31 @@ pub fn little(gain: f32) -> Vec<u8> {
         .node("Mul", &["x", "none"], "nothing", &[])
         .node("Add", &["nothing", "ellipses"], "lungs", &[])
         .output("infection", &shape)
-        .output("lungs", &[1, 2, SIDE, SIDE])
-        .described(&json!({
-            "format": 1,
-            "name": format!("little-{gain}"),
-            "input": { "size": [SIDE, SIDE], "layout": "nchw", "channels": 1, "normalisation": "standardise" },
-            "outputs": [
-                { "tensor": "infection", "channels": ["infection"], "activation": "logit" },
-                { "tensor": "lungs", "channels": ["lung_right", "lung_left"], "activation": "logit" },
-            ],
-            "calibration": {
-                "brixia": { "feature": "share", "knots": [[0.0, 0.0], [1.0, 3.0]] },
-                "detection": { "intercept": 1.0, "log_mean": 1.0, "log_worst_zone": 0.5, "sensitivity95": 0.2, "specificity95": 0.6 },
-            },
-        }))
-        .bytes()
+        .output("lungs", &[1, 2, SIDE, SIDE]);
+    let mut description = json!({
+        "format": 1,
+        "name": format!("little-{gain}"),
+        "input": { "size": [SIDE, SIDE], "layout": "nchw", "channels": 1, "normalisation": "standardise" },
+        "outputs": [
+            { "tensor": "infection", "channels": ["infection"], "activation": "logit" },
+            { "tensor": "lungs", "channels": ["lung_right", "lung_left"], "activation": "logit" },
+        ],
+        "calibration": {
+            "brixia": { "feature": "share", "knots": [[0.0, 0.0], [1.0, 3.0]] },
+            "detection": { "intercept": 1.0, "log_mean": 1.0, "log_worst_zone": 0.5, "sensitivity95": 0.2, "specificity95": 0.6 },
+        },
+    });
+    if let Some(points) = points {
+        graph = graph
+            .weights("zero", &[1], &[0.0])
+            .weights("given", &[1], &[points])
+            .node("Mul", &["x", "zero"], "flat", &[])
+            .node("Add", &["flat", "given"], "points", &[])
+            .output("points", &shape);
+        description["outputs"].as_array_mut().expect("a list").push(json!({ "tensor": "points", "channels": ["points"], "activation": "linear" }));
+        description["calibration"]["brixia"]["ramp"] = 0.01.into();
+    }
+    graph.described(&description).bytes()
 }
 
 /// [`little`], loaded.

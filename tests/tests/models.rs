@@ -3,7 +3,7 @@
 use covmap_core::engine::{Activation, Channel, InputSpec, Layout, Normalisation, OutputSpec, ZoneFeature};
 use covmap_core::radiograph::BufferOptions;
 use covmap_core::{ErrorKind, Fusion, Model, ModelInput, ModelOptions, ModelSpec, Pipeline, Preprocess, Radiograph, RunOptions};
-use covmap_tests::models::little_model;
+use covmap_tests::models::{little_model, little_with_points};
 use covmap_tests::onnx::Onnx;
 use ndarray::Array2;
 
@@ -271,6 +271,35 @@ fn an_answer_that_is_no_number_is_refused() {
     let model = load(&onnx, spec(input([64, 64], Layout::Nchw, 1, Normalisation::Unit), outputs)).unwrap();
     let error = Pipeline::of(vec![model], Fusion::Mean, 1).unwrap().analyze(&exact(64, 64).0).unwrap_err();
     assert!(error.kind() == ErrorKind::Model && error.to_string().contains("not finite"), "{error}");
+}
+
+/// Points are an output of their own, in the description and in the calibration, and reach the severity of each lung's zones.
+#[test]
+fn points_move_the_estimate() {
+    let estimate = |points: f32| {
+        let model = Model::from_bytes(little_with_points(points), &ModelOptions::default()).unwrap();
+        Pipeline::of(vec![model], Fusion::Mean, 1).unwrap().analyze(&exact(64, 64).0).unwrap().severity.unwrap()
+    };
+    let (without, with) = (estimate(0.0), estimate(0.5));
+    assert_eq!(without.zones, with.zones);
+    let more = with.zone_scores.iter().zip(&without.zone_scores).map(|(a, b)| a.unwrap() - b.unwrap());
+    let counting = without.zones.map(|z| z.share().unwrap().min(0.01) / 0.01 * 0.5);
+    for (more, counting) in more.zip(counting) {
+        assert!((more - counting).abs() < 1e-6, "{more} is not {counting}");
+    }
+    assert!(counting.iter().any(|c| *c == 0.5), "no zone is infected: {counting:?}");
+
+    let text = serde_json::to_string(Model::from_bytes(little_with_points(0.0), &ModelOptions::default()).unwrap().spec()).unwrap();
+    for (right, wrong, says) in [
+        (r#","ramp":0.01"#, "", "come together"),
+        (r#""ramp":0.01"#, r#""ramp":0.0"#, "not above 0"),
+        (r#""channels":["points"]"#, r#""channels":["ignore"]"#, "only linear one"),
+        (r#""activation":"linear""#, r#""activation":"logit""#, "only linear one"),
+    ] {
+        assert!(text.contains(right), "{right} is not in {text}");
+        let error = ModelSpec::from_json(&text.replacen(right, wrong, 1)).unwrap_err();
+        assert!(error.to_string().contains(says), "{says:?} is not in: {error}");
+    }
 }
 
 /// The description that a model carries is the one that comes back, and JSON carries all of it.

@@ -287,17 +287,20 @@ impl Model {
                 if plane.iter().any(|p| !p.is_finite()) {
                     return Err(Error::Model(format!("output {} of {} is not finite", output.tensor, self.spec.name)));
                 }
-                if let Some(p) = plane.iter().find(|p| !(-ROUNDING..=1.0 + ROUNDING).contains(*p)) {
-                    let (tensor, name) = (&output.tensor, &self.spec.name);
-                    return Err(Error::Model(format!("output {tensor} of {name} is described as probability, but has the value {p}")));
+                if output.activation != Activation::Linear {
+                    if let Some(p) = plane.iter().find(|p| !(-ROUNDING..=1.0 + ROUNDING).contains(*p)) {
+                        let (tensor, name) = (&output.tensor, &self.spec.name);
+                        return Err(Error::Model(format!("output {tensor} of {name} is described as probability, but has the value {p}")));
+                    }
+                    plane.iter_mut().for_each(|p| *p = p.clamp(0.0, 1.0));
                 }
-                plane.iter_mut().for_each(|p| *p = p.clamp(0.0, 1.0));
                 let answer = Array2::from_shape_vec((h, w), plane).map_err(|e| Error::Internal(e.to_string()))?;
                 found.push((*channel, input.margins().around(answer)));
             }
         }
         let mut take = |c: Channel| found.iter().position(|(k, _)| *k == c).map(|i| found.swap_remove(i).1);
-        let infection = take(Channel::Infection).map(InfectionProbability::new);
+        let points = take(Channel::Points);
+        let infection = take(Channel::Infection).map(|map| InfectionProbability::new(map).with_points(points));
         let lungs = match (take(Channel::LungRight), take(Channel::LungLeft), take(Channel::Lungs)) {
             (Some(right), Some(left), _) => Some(LungProbability::sided(right, left)),
             (_, _, Some(both)) => Some(LungProbability::both(both)),

@@ -89,7 +89,7 @@ impl Maps {
         let geometry = self.geometry(factor);
         let lungs = LungMask::new(&LungProbability::sided(self.right.clone(), self.left.clone()), 0.5, &geometry);
         let map = InfectionMap::new(InfectionProbability::new(self.infection.clone()), Some(&lungs), &geometry).expect("one size");
-        let brixia = BrixiaCalibration { feature: ZoneFeature::Mean, knots: vec![[0.1, 0.0], [0.7, 3.0]] };
+        let brixia = BrixiaCalibration { feature: ZoneFeature::Mean, knots: vec![[0.1, 0.0], [0.7, 3.0]], ramp: None };
         let detection = DetectionCalibration { intercept: 1.0, log_mean: 2.0, log_worst_zone: 0.5, sensitivity95: 0.2, specificity95: 0.6 };
         let severity = Severity::new(&map, &lungs, Some(&brixia)).expect("one size");
         let detection = Detection::new(&map, &severity, Some(&detection), OperatingPoint::default());
