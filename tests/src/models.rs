@@ -53,7 +53,10 @@ fn built(gain: f32, points: Option<f32>) -> Vec<u8> {
             .node("Mul", &["x", "zero"], "flat", &[])
             .node("Add", &["flat", "given"], "points", &[])
             .output("points", &shape);
-        description["outputs"].as_array_mut().expect("a list").push(json!({ "tensor": "points", "channels": ["points"], "activation": "linear" }));
+        description["outputs"]
+            .as_array_mut()
+            .expect("a list")
+            .push(json!({ "tensor": "points", "channels": ["points"], "activation": "linear" }));
         description["calibration"]["brixia"]["ramp"] = 0.01.into();
     }
     graph.described(&description).bytes()

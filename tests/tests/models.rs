@@ -287,7 +287,7 @@ fn points_move_the_estimate() {
     for (more, counting) in more.zip(counting) {
         assert!((more - counting).abs() < 1e-6, "{more} is not {counting}");
     }
-    assert!(counting.iter().any(|c| *c == 0.5), "no zone is infected: {counting:?}");
+    assert!(counting.contains(&0.5), "no zone is infected: {counting:?}");
 
     let text = serde_json::to_string(Model::from_bytes(little_with_points(0.0), &ModelOptions::default()).unwrap().spec()).unwrap();
     for (right, wrong, says) in [
