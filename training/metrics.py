@@ -12,9 +12,3 @@ def six(tp, fp, fn, tn):
 def counts(found, true):
     """tp, fp, fn, tn of two boolean arrays."""
     return (int((found & true).sum()), int((found & ~true).sum()), int((~found & true).sum()), int((~found & ~true).sum()))
-
-
-def auc(positive, negative):
-    """Chance that a positive scores higher than a negative, ties half."""
-    pairs = [(p > n) + 0.5 * (p == n) for p in positive for n in negative]
-    return sum(pairs) / len(pairs) if pairs else None

@@ -194,7 +194,7 @@ impl Pipeline {
         })
     }
 
-    /// Severity and detection from map and lungs alone.
+    /// Severity and detection from lungs and map, points included.
     fn read_out(&self, infection: &InfectionMap, lungs: Option<&LungMask>, options: &RunOptions) -> Result<(Option<Severity>, Detection)> {
         let calibration = self.calibration();
         options.enter(Stage::Severity)?;

@@ -1,4 +1,5 @@
-//! How much of the lungs: infected shares, a Brixia estimate and a grade, from map and lungs alone.
+//! How much of the lungs: infected shares, a Brixia estimate and a grade, from map and lungs, the estimate also from
+//! the points that come with the map.
 
 use std::fmt;
 use std::str::FromStr;

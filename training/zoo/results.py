@@ -1,6 +1,7 @@
 """RESULTS.md from what the runs left: nothing in it is typed by hand."""
 import os
 
+from ..report import number
 from .network import paper
 
 METRICS = ("sensitivity", "specificity", "precision", "f1", "f2", "accuracy")
@@ -56,10 +57,6 @@ def cells(of):
     return " | ".join(percent(of[m], of["f1_interval"] if m == "f1" else None) for m in METRICS)
 
 
-def ratio(of):
-    return f"{of['value']:.3f} [{of['low']:.3f}, {of['high']:.3f}]"
-
-
 def table(runs, out):
     """Writes `out` from what the runs recorded; says of how many networks."""
     from .train import BATCH, DECODER_RATE, FINDINGS, HELD_OUT, PRETRAINED, RATE, SIDE, results
@@ -70,12 +67,12 @@ def table(runs, out):
     how = " or ".join(["one core", "two cores", "three cores", "four cores"][n - 1] if n < 5 else f"{n} cores" for n in sorted(threads))
     pixel = HEAD.format(done=done, all=len(paper()), rate=RATE, decoder_rate=DECODER_RATE, side=SIDE, batch=BATCH, held=HELD_OUT, threads=how, **{k: first[k] for k in ("outlined", "normal")})
     pixel += PIXEL.format(**first["n"])
-    image = IMAGE.format(**first["n"], shape=ratio(first["auc_of_aspect_ratio_alone"]))
+    image = IMAGE.format(**first["n"], shape=number(first["auc_of_aspect_ratio_alone"], digits=3, n=False))
     for r in found:
         name = f"| {r['decoder']} | {r['encoder']} | {'frozen' if r['frozen'] else 'fine-tuned'} |"
         outlined = r["pixel_outlined"]
         pixel += f"{name} {r['start']} | {r['minutes']:.0f} | {r['steps']} | {r['macs'] / 1e9:.1f} | {cells(r['pixel'])} | {percent(outlined['f1'], outlined['f1_interval'])} |\n"
-        image += f"{name} {r['minutes']:.0f} | {cells(r['image'])} | {ratio(r['auc'])} |\n"
+        image += f"{name} {r['minutes']:.0f} | {cells(r['image'])} | {number(r['auc'], digits=3, n=False)} |\n"
     pretrained = [r for e in PRETRAINED for r in results(os.path.join(runs, f"pretrain-{e}"))]
     text = PRETRAINING.format(held=HELD_OUT, findings=" | ".join(FINDINGS), lines="|".join("---" for _ in FINDINGS)) if pretrained else ""
     for r in pretrained:
