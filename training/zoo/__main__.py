@@ -26,33 +26,42 @@ def run_all(a):
     import torch
 
     from .network import paper
+    from .results import recorded
     from .results import table as write
-    from .train import PRETRAINED, Zoo, results
+    from .train import PRETRAINED, Zoo
     zoo = Zoo(a.data, a.runs, a.weights, a.seed)
-    encoders = [["pretrain", "--encoder", e, "--minutes", str(a.pretrain_minutes)] for e in PRETRAINED if not zoo.weights_file(e)]
-    networks = [["train", c.name, "--minutes", str(a.minutes)] for c in paper()]
+    chosen = [c for c in paper() if not a.encoders or c.encoder in a.encoders]
+    if not chosen:
+        raise SystemExit(f"no such encoders: {', '.join(a.encoders)}")
     given = ["--data", a.data, "--runs", a.runs, "--seed", str(a.seed), *(["--weights", a.weights] if a.weights else [])]
     environment = dict(os.environ, OMP_NUM_THREADS=str(max(1, torch.get_num_threads() // a.jobs)))
 
     def one(command):
         subprocess.run([sys.executable, "-m", "training.zoo", *command, *given], check=True, env=environment)
 
-    def longer():
-        """The best by training loss: the held-out fold, on which they are reported, may not choose."""
-        trained = [r for c in paper() for r in results(zoo.folder(c.name)) if a.minutes <= r["minutes"] < a.best_minutes]
-        best = sorted(trained, key=lambda r: r["loss"])[:a.best]
-        return [["train", r["network"], "--minutes", str(a.best_minutes)] for r in best]
-
-    # Networks start from pretrained encoders, so those come first.
-    for stage in (lambda: encoders, lambda: networks, longer):
+    def all_of(commands):
         with ThreadPoolExecutor(a.jobs) as pool:
             try:
-                for done in as_completed([pool.submit(one, command) for command in stage()]):
+                for done in as_completed([pool.submit(one, command) for command in commands]):
                     done.result()
                     write(a.runs, a.out)
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
+
+    def trained(networks, minutes):
+        """Those that the table has already are left; the others start from pretrained encoders, so these come first."""
+        have = {r["network"] for r in recorded(a.runs, a.out) if r["minutes"] >= minutes}
+        missing = [c for c in networks if c.name not in have]
+        encoders = [e for e in PRETRAINED if e in {c.encoder for c in missing} and not zoo.weights_file(e)]
+        all_of(["pretrain", "--encoder", e, "--minutes", str(a.pretrain_minutes)] for e in encoders)
+        all_of(["train", c.name, "--minutes", str(minutes)] for c in missing)
+
+    trained(chosen, a.minutes)
+    # The best by training loss: the held-out fold, on which they are reported, may not choose.
+    names = {c.name: c for c in chosen}
+    short = [r for r in recorded(a.runs, a.out) if r["network"] in names and "loss" in r and a.minutes <= r["minutes"] < a.best_minutes]
+    trained([names[r["network"]] for r in sorted(short, key=lambda r: r["loss"])[:a.best]], a.best_minutes)
 
 
 def table(a):
@@ -106,6 +115,7 @@ def main():
     p.add_argument("--pretrain-minutes", type=float, default=30, help="of training an encoder (default %(default)s)")
     p.add_argument("--best", type=int, default=3, help="networks of the lowest training loss that train on (default %(default)s)")
     p.add_argument("--best-minutes", type=float, default=60, help="of training each of these, in all (default %(default)s)")
+    p.add_argument("--encoders", nargs="+", help="only networks on these (default: all)")
     p.add_argument("--jobs", type=int, default=1, help="trainings at a time, which share the processors (default %(default)s)")
     p.add_argument("--out", default="training/zoo/RESULTS.md")
     p = command(table, "Write the table from the runs' results.")

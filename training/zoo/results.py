@@ -1,10 +1,13 @@
-"""RESULTS.md from what the runs left: nothing in it is typed by hand."""
+"""RESULTS.md and results.json from what the runs left: nothing in them is typed by hand."""
+import json
 import os
 
-from ..report import number
+from ..report import number, rounded
+from ..report import table as markdown
 from .network import paper
 
 METRICS = ("sensitivity", "specificity", "precision", "f1", "f2", "accuracy")
+HEADINGS = ("sensitivity", "specificity", "precision", "F1", "F2", "accuracy")
 
 HEAD = """# The paper's networks on this project's data
 
@@ -22,8 +25,6 @@ PIXEL = """
 
 Pixels of {outlined} outlined and {normal} normal images; in the last column of the outlined images alone.
 
-| decoder | encoder | weights | start | minutes | steps | GMAC | sensitivity | specificity | precision | F1 | F2 | accuracy | F1, outlined |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 """
 
 IMAGE = """
@@ -33,8 +34,6 @@ IMAGE = """
 aspect ratio of the image **alone** separates the two with an AUC of {shape}; read every figure beside it. The last column
 is the AUC of the map's mean.
 
-| decoder | encoder | weights | minutes | sensitivity | specificity | precision | F1 | F2 | accuracy | AUC |
-|---|---|---|---|---|---|---|---|---|---|---|
 """
 
 PRETRAINING = """
@@ -42,8 +41,6 @@ PRETRAINING = """
 
 What the encoders learned first, and how many of fold {held}'s images of each finding they then recognised, in percent.
 
-| encoder | from | minutes | steps | {findings} |
-|---|---|---|---|{lines}|
 """
 
 
@@ -54,29 +51,60 @@ def percent(value, interval=None):
 
 
 def cells(of):
-    return " | ".join(percent(of[m], of["f1_interval"] if m == "f1" else None) for m in METRICS)
+    return [percent(of[m], of["f1_interval"] if m == "f1" else None) for m in METRICS]
+
+
+def recorded(runs, out):
+    """What was measured so far, shortest training first: kept in a file beside `out`, since runs, with their checkpoints, may be gone."""
+    from .train import PRETRAINED, results
+    kept, names = os.path.splitext(out)[0].lower() + ".json", [*(c.name for c in paper()), *(f"pretrain-{e}" for e in PRETRAINED)]
+    found = []
+    if os.path.exists(kept):
+        with open(kept) as f:
+            found = json.load(f)
+    for name in names:
+        new = [{k: v for k, v in r.items() if k not in ("groups", "path")} for r in results(os.path.join(runs, name))]
+        found = [r for r in found if not any(same(r, n) for n in new)] + new
+    found.sort(key=lambda r: (names.index(name_of(r)), r["minutes"]))
+    if found:
+        with open(kept + ".part", "w") as f:
+            json.dump(rounded(found), f, indent=1)
+        os.replace(kept + ".part", kept)
+    return found
+
+
+def name_of(result):
+    return result.get("network") or f"pretrain-{result['encoder']}"
+
+
+def same(a, b):
+    return name_of(a) == name_of(b) and round(a["minutes"]) == round(b["minutes"])
 
 
 def table(runs, out):
-    """Writes `out` from what the runs recorded; says of how many networks."""
-    from .train import BATCH, DECODER_RATE, FINDINGS, HELD_OUT, PRETRAINED, RATE, SIDE, results
-    found = [r for c in paper() for r in results(os.path.join(runs, c.name))]
+    """Writes `out` from what was measured; says of how many networks."""
+    from .train import BATCH, DECODER_RATE, FINDINGS, HELD_OUT, RATE, SIDE
+    every = recorded(runs, out)
+    found, pretrained = [r for r in every if "network" in r], [r for r in every if "network" not in r]
     if not found:
         return 0
     first, done, threads = found[0], len({r["network"] for r in found}), {r["threads"] for r in found}
     how = " or ".join(["one core", "two cores", "three cores", "four cores"][n - 1] if n < 5 else f"{n} cores" for n in sorted(threads))
-    pixel = HEAD.format(done=done, all=len(paper()), rate=RATE, decoder_rate=DECODER_RATE, side=SIDE, batch=BATCH, held=HELD_OUT, threads=how, **{k: first[k] for k in ("outlined", "normal")})
-    pixel += PIXEL.format(**first["n"])
-    image = IMAGE.format(**first["n"], shape=number(first["auc_of_aspect_ratio_alone"], digits=3, n=False))
-    for r in found:
-        name = f"| {r['decoder']} | {r['encoder']} | {'frozen' if r['frozen'] else 'fine-tuned'} |"
-        outlined = r["pixel_outlined"]
-        pixel += f"{name} {r['start']} | {r['minutes']:.0f} | {r['steps']} | {r['macs'] / 1e9:.1f} | {cells(r['pixel'])} | {percent(outlined['f1'], outlined['f1_interval'])} |\n"
-        image += f"{name} {r['minutes']:.0f} | {cells(r['image'])} | {number(r['auc'], digits=3, n=False)} |\n"
-    pretrained = [r for e in PRETRAINED for r in results(os.path.join(runs, f"pretrain-{e}"))]
-    text = PRETRAINING.format(held=HELD_OUT, findings=" | ".join(FINDINGS), lines="|".join("---" for _ in FINDINGS)) if pretrained else ""
-    for r in pretrained:
-        text += f"| {r['encoder']} | {r['start']} | {r['minutes']:.0f} | {r['steps']} | {' | '.join(percent(r['recall'][f]) for f in FINDINGS)} |\n"
+    whole = lambda r: f"{r['minutes']:.0f}"
+    weights = lambda r: [r["decoder"], r["encoder"], "frozen" if r["frozen"] else "fine-tuned"]
+    outlined = lambda r: percent(r["pixel_outlined"]["f1"], r["pixel_outlined"]["f1_interval"])
+    parts = [HEAD.format(done=done, all=len(paper()), rate=RATE, decoder_rate=DECODER_RATE, side=SIDE, batch=BATCH, held=HELD_OUT, threads=how,
+                         outlined=first["outlined"], normal=first["normal"]),
+             PIXEL.format(**first["n"]),
+             markdown(["decoder", "encoder", "weights", "start", "minutes", "steps", "GMAC", *HEADINGS, "F1, outlined"],
+                      [[*weights(r), r["start"], whole(r), str(r["steps"]), f"{r['macs'] / 1e9:.1f}", *cells(r["pixel"]), outlined(r)] for r in found]),
+             IMAGE.format(**first["n"], shape=number(first["auc_of_aspect_ratio_alone"], digits=3, n=False)),
+             markdown(["decoder", "encoder", "weights", "minutes", *HEADINGS, "AUC"],
+                      [[*weights(r), whole(r), *cells(r["image"]), number(r["auc"], digits=3, n=False)] for r in found])]
+    if pretrained:
+        parts += [PRETRAINING.format(held=HELD_OUT),
+                  markdown(["encoder", "from", "minutes", "steps", *FINDINGS],
+                           [[r["encoder"], r["start"], whole(r), str(r["steps"]), *(percent(r["recall"][f]) for f in FINDINGS)] for r in pretrained])]
     with open(out, "w") as f:
-        f.write(pixel + image + text)
+        f.write("".join(parts))
     return done
