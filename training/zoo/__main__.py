@@ -51,7 +51,7 @@ def run_all(a):
 
     def trained(networks, minutes):
         """Those that the table has already are left; the others start from pretrained encoders, so these come first."""
-        have = {r["network"] for r in recorded(a.runs, a.out) if r["minutes"] >= minutes}
+        have = {r.get("network") for r in recorded(a.runs, a.out) if r["minutes"] >= minutes}
         missing = [c for c in networks if c.name not in have]
         encoders = [e for e in PRETRAINED if e in {c.encoder for c in missing} and not zoo.weights_file(e)]
         all_of(["pretrain", "--encoder", e, "--minutes", str(a.pretrain_minutes)] for e in encoders)
@@ -60,7 +60,7 @@ def run_all(a):
     trained(chosen, a.minutes)
     # The best by training loss: the held-out fold, on which they are reported, may not choose.
     names = {c.name: c for c in chosen}
-    short = [r for r in recorded(a.runs, a.out) if r["network"] in names and "loss" in r and a.minutes <= r["minutes"] < a.best_minutes]
+    short = [r for r in recorded(a.runs, a.out) if r.get("network") in names and "loss" in r and a.minutes <= r["minutes"] < a.best_minutes]
     trained([names[r["network"]] for r in sorted(short, key=lambda r: r["loss"])[:a.best]], a.best_minutes)
 
 
