@@ -1,9 +1,13 @@
-"""What an early layer of the network adds to its Brixia estimates: `python -m training.points fit MODEL.onnx --data DATA`.
+"""What early layers of the network add to its Brixia estimates: `python -m training.points MODEL.onnx --data DATA`.
 
 A zone's score is read from the mean of the map over it (`training.calibrate`), which says little about how dense the opacity is. The
 features at 1/8 of the input say more: a linear function of them, averaged over the zone, is fitted beside the calibrated curve on the
 scored radiographs and their mirror images, and goes into the model as an output `points` of its own. It counts where the map has
 something (`RAMP`), so that normal radiographs keep their scores. Scored radiographs of folds that the model excludes take no part.
+
+Most of the scored radiographs have trained the network, and its map knows them better than it will know others. Those that have not
+therefore weigh more (`UNSEEN`), and the others have a curve of their own, which is forgotten. The features are read once more with
+the network's weights rounded to 16 bits: where they move, points must not follow (`ROUNDING`).
 
 MODEL.onnx must be calibrated. Needs the covmap wheel and onnxruntime.
 """
@@ -15,16 +19,18 @@ from onnx import helper, numpy_helper
 
 from . import catalog, metadata
 
-FEATURES = "/net/blocks.4/"     # 40 channels at 1/8
+FEATURES = ("/net/blocks.3/", "/net/blocks.4/")     # 40 channels each, at 1/8
 RAMP = 0.15         # of the map's mean, above the curve's first knot
-PENALTY = 20.0      # of the squared weights of standardised features, against squared errors of zone scores
+PENALTY = 10.0      # of the squared weights of standardised features, against squared errors of zone scores
+UNSEEN = 4.0        # weight of a radiograph that the network has not trained on
+ROUNDING = 100.0    # weight of what rounding changes, squared, against squared errors
 RIGHT, LEFT = 1, 2
 SWAPPED = [3, 4, 5, 0, 1, 2]    # zones in the mirror
 
 
-def tensor(model):
-    """Name of the features' tensor."""
-    return [n.output[0] for n in model.graph.node if n.name.startswith(FEATURES)][-1]
+def tensors(model):
+    """Names of the features' tensors."""
+    return [[n.output[0] for n in model.graph.node if n.name.startswith(block)][-1] for block in FEATURES]
 
 
 def remove(model):
@@ -40,16 +46,38 @@ def add(model, weights, bias):
     """The output `points` (1,1,H,W): a 1x1 convolution of the features, each of its pixels over those of the input that it stands for."""
     remove(model)
     size = metadata.read(model, "input")["size"]
-    graph = model.graph
-    factor = np.array([1, 1, 8, 8], np.float32)
-    graph.initializer.extend([numpy_helper.from_array(weights.astype(np.float32).reshape(1, -1, 1, 1), "points.weight"),
-                              numpy_helper.from_array(np.array([bias], np.float32), "points.bias"), numpy_helper.from_array(factor, "points.factor")])
-    graph.node.extend([helper.make_node("Conv", [tensor(model), "points.weight", "points.bias"], ["points.coarse"], "points.conv", kernel_shape=[1, 1]),
-                       helper.make_node("Resize", ["points.coarse", "", "points.factor"], ["points"], "points.resize", mode="nearest",
-                                        coordinate_transformation_mode="asymmetric", nearest_mode="floor")])
+    graph, total = model.graph, None
+
+    def constant(name, value):
+        graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.float32), name))
+        return name
+
+    for i, (name, w) in enumerate(zip(tensors(model), np.split(weights, len(FEATURES)))):
+        given = [name, constant(f"points.{i}.weight", w.reshape(1, -1, 1, 1))] + ([constant("points.bias", [bias])] if i == 0 else [])
+        graph.node.append(helper.make_node("Conv", given, [f"points.{i}"], f"points.{i}.conv", kernel_shape=[1, 1]))
+        if i:
+            graph.node.append(helper.make_node("Add", [total, f"points.{i}"], [f"points.{i}.sum"], f"points.{i}.add"))
+        total = graph.node[-1].output[0]
+    graph.node.append(helper.make_node("Resize", [total, "", constant("points.factor", [1, 1, 8, 8])], ["points"], "points.resize", mode="nearest",
+                                       coordinate_transformation_mode="asymmetric", nearest_mode="floor"))
     graph.output.append(helper.make_tensor_value_info("points", onnx.TensorProto.FLOAT, [1, 1, *size]))
     metadata.write(model, "outputs", [*metadata.read(model, "outputs"), dict(tensor="points", channels=["points"], activation="linear")])
     onnx.checker.check_model(model, full_check=True)
+
+
+def brain_floats(x):
+    """Rounded to the nearest of 16 bits."""
+    bits = np.asarray(x, np.float32).view(np.uint32)
+    return ((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000).astype(np.uint32).view(np.float32)
+
+
+def round_weights(model):
+    """Of the convolutions, as computing with brain floats does."""
+    for w in model.graph.initializer:
+        value = numpy_helper.to_array(w)
+        if value.ndim == 4:
+            w.CopyFrom(numpy_helper.from_array(brain_floats(value.astype(np.float32)).astype(value.dtype), w.name))
+    return model
 
 
 class Reader:
@@ -57,58 +85,64 @@ class Reader:
 
     def __init__(self, path):
         import covmap
-        import onnxruntime
         self.covmap = covmap
-        self.model, onnx_model = covmap.Model(path), onnx.load(path)
-        name = tensor(onnx_model)
-        onnx_model.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+        self.model = covmap.Model(path)
+        self.shape = [1, 1, *self.model.input_size]
+        self.sessions = [self.session(onnx.load(path)), self.session(round_weights(onnx.load(path)))]
+
+    def session(self, model):
+        import onnxruntime
+        del model.graph.output[:]
+        model.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in tensors(model))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(onnx_model.SerializeToString(), options)
-        self.name, self.shape = name, [1, 1, *self.model.input_size]
+        return onnxruntime.InferenceSession(model.SerializeToString(), options)
 
     def zones(self, grey):
-        """Of an image: (6,) mean of the map, (6,C) mean features; 0 without lung."""
+        """Of an image: (6,) mean of the map, (6,C) mean features, (6,C) the same with rounded weights; 0 without lung."""
         stages = self.covmap.stages
         prepared = stages.preprocess(self.covmap.Radiograph(grey), self.model)
         seen = stages.network(prepared, self.model, precision="f32")
         lungs = stages.lungs(seen)
         infection = stages.fusion(seen, lungs)
         values = np.array(prepared.values, np.float32).reshape(self.shape)
-        features = self.session.run([self.name], {"radiograph": values})[0][0]
-        # Dark margins, which the network is not shown, have no opacity at all.
-        shown = np.nonzero(seen.infection)
-        whole = np.full((len(features), *seen.infection.shape), 0, np.float32)
-        enlarge = self.shape[2] // features.shape[1]
-        whole[:, shown[0].min():shown[0].max() + 1, shown[1].min():shown[1].max() + 1] = features.repeat(enlarge, 1).repeat(enlarge, 2)
         labels = lungs.labels
         zone = catalog.zone_map(labels == RIGHT, labels == LEFT)
         centres = [(2 * np.arange(m) + 1) * n // (2 * m) for m, n in zip(seen.infection.shape, labels.shape)]
         sampled = zone[np.ix_(*centres)]
-        means = np.stack([catalog.zone_means(sampled, f) for f in whole], 1)
-        return np.nan_to_num(catalog.zone_means(zone, infection.pixels / 255)), np.nan_to_num(means)
+        # Dark margins, which the network is not shown, have no opacity at all.
+        shown = [slice(i.min(), i.max() + 1) for i in np.nonzero(seen.infection)]
+
+        def means(session):
+            features = np.concatenate(session.run(None, {"radiograph": values}), 1)[0]
+            enlarge = self.shape[2] // features.shape[1]
+            whole = np.zeros((len(features), *seen.infection.shape), np.float32)
+            whole[:, *shown] = features.repeat(enlarge, 1).repeat(enlarge, 2)
+            return np.nan_to_num(np.stack([catalog.zone_means(sampled, f) for f in whole], 1))
+        return np.nan_to_num(catalog.zone_means(zone, infection.pixels / 255)), *(means(s) for s in self.sessions)
 
 
 def read(path, data, rows):
-    """Means (2n,6) and features (2n,6,C) of the radiographs and of their mirror images, zones as the radiograph has them."""
+    """Means (2n,6), features and those of rounded weights (2n,6,C) of the radiographs and of their mirror images, zones as the radiograph has them."""
     reader, found = Reader(path), []
     for step in (1, -1):
         for r in rows:
-            mean, features = reader.zones(catalog.image(data, r)[:, ::step])
             order = SWAPPED if step < 0 else slice(None)
-            found.append((mean[order], features[order]))
+            found.append([x[order] for x in reader.zones(catalog.image(data, r)[:, ::step])])
     return tuple(np.stack(x) for x in zip(*found))
 
 
-def solve(means, features, scores, knots):
-    """Weight of the curve, weights and bias of the points: ridge regression of the zone scores (N,6)."""
+def solve(means, features, rounded, scores, seen, knots):
+    """Weight of the curve, weights and bias of the points: ridge regression of the zone scores (N,6). `seen` (N,): trained the network."""
     curve, counts = np.interp(means, *knots).ravel(), np.clip((means.ravel() - knots[0][0]) / RAMP, 0, 1)
-    flat = features.reshape(-1, features.shape[-1])
+    flat, seen = features.reshape(-1, features.shape[-1]), np.repeat(seen, 6)
     mean, deviation = flat.mean(0), flat.std(0) + 1e-6
-    design = np.column_stack([curve, counts, counts[:, None] * (flat - mean) / deviation])
-    penalty = np.diag([0.0, 0.0] + [PENALTY] * flat.shape[1])
-    w = np.linalg.solve(design.T @ design + penalty, design.T @ scores.ravel())
-    weights = w[2:] / deviation
+    design = np.column_stack([curve, counts, seen * curve, counts[:, None] * (flat - mean) / deviation])
+    weight = np.where(seen, 1.0, UNSEEN)
+    moved = np.column_stack([np.zeros((len(flat), 3)), counts[:, None] * (rounded.reshape(flat.shape) - flat) / deviation])
+    penalty = np.diag([0.0, 0.0, 1.0] + [PENALTY] * flat.shape[1]) + ROUNDING * moved.T @ moved
+    w = np.linalg.solve(design.T @ (design * weight[:, None]) + penalty, design.T @ (weight * scores.ravel()))
+    weights = w[3:] / deviation
     return w[0], weights, w[1] - weights @ mean
 
 
@@ -125,13 +159,13 @@ def fit(path, data, every):
         raise SystemExit(f"{path} has points already, and the curve that belongs to them: calibrate it again first")
     rows = [r for r in every if r.brixia and not r.no_derivatives and r.fold not in training["folds_excluded"]]
     knots = np.array(calibration["brixia"]["knots"]).T
-    means, features = read(path, data, rows)
-    scores = np.array([r.readers for r in rows] * 2)
-    curve, weights, bias = solve(means, features, scores, knots)
+    means, features, rounded = read(path, data, rows)
+    scores, seen = np.array([r.readers for r in rows] * 2), np.array([r.group in training["groups"] for r in rows] * 2)
+    curve, weights, bias = solve(means, features, rounded, scores, seen, knots)
     add(model, weights, bias)
     calibration["brixia"] = dict(calibration["brixia"], knots=[[float(x), float(min(max(curve, 0) * y, 3))] for x, y in knots.T], ramp=RAMP)
     metadata.write(model, "calibration", calibration)
-    training["points_fitted_on"] = dict(images=len(rows), patients=len({r.group for r in rows}), folds=sorted({r.fold for r in rows}),
+    training["points_fitted_on"] = dict(images=len(rows), patients=len({r.group for r in rows}), folds=sorted({r.fold for r in rows}), images_trained_on=int(seen.sum()) // 2,
                                         zone_mae=float(np.abs(estimate(means, features, knots, curve, weights, bias) - scores).mean()))
     metadata.write(model, "training", training)
     onnx.save(model, path)
@@ -140,10 +174,8 @@ def fit(path, data, every):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    what = ap.add_subparsers(dest="what", required=True)
-    p = what.add_parser("fit", help="add the output, or renew it after a calibration")
-    p.add_argument("models", nargs="+")
-    p.add_argument("--data", default="../shared/data")
+    ap.add_argument("models", nargs="+", help="calibrated model files, to which the output is added")
+    ap.add_argument("--data", default="../shared/data")
     a = ap.parse_args()
     every = catalog.load(a.data)
     for path in a.models:
