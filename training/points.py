@@ -72,11 +72,19 @@ def brain_floats(x):
 
 
 def round_weights(model):
-    """Of the convolutions, as computing with brain floats does."""
+    """Of the convolutions over several channels, as covmap does to compute with brain floats: what rounding takes from one weight of a
+    filter is given to its next."""
     for w in model.graph.initializer:
         value = numpy_helper.to_array(w)
-        if value.ndim == 4:
-            w.CopyFrom(numpy_helper.from_array(brain_floats(value.astype(np.float32)).astype(value.dtype), w.name))
+        if value.ndim == 4 and value.shape[1] > 1 and not w.name.startswith("points"):
+            flat = value.astype(np.float32).transpose(0, 2, 3, 1).reshape(len(value), -1)
+            owed = np.zeros(len(flat), np.float32)
+            for i in range(flat.shape[1]):
+                wanted = flat[:, i] + owed
+                flat[:, i] = brain_floats(wanted)
+                owed = wanted - flat[:, i]
+            back = flat.reshape(len(value), *value.shape[2:], value.shape[1]).transpose(0, 3, 1, 2)
+            w.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(back.astype(value.dtype)), w.name))
     return model
 
 
