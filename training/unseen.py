@@ -40,7 +40,7 @@ def unseen(rows, models):
 def analyse(covmap, data, rows, models, out):
     """Maps of the rows by the mean of the models."""
     paths = [os.path.join(data, "images", r.id + ".jpg") for r in rows]
-    call([covmap, "analyze", *paths, *(x for m in models for x in ("--model", m)), "--out", out, "--quiet"])
+    call([covmap, "analyze", *paths, *(x for m in models for x in ("--model", m)), "--out", out, "--precision", "f32", "--quiet"])
     drop_overlays(out)
 
 
