@@ -11,11 +11,14 @@ def read(model, key):
     return json.loads(next(e.value for e in model.metadata_props if e.key == "covmap." + key))
 
 
-def write(model, key, value):
-    key = "covmap." + key
-    for entry in [e for e in model.metadata_props if e.key == key]:
+def remove(model, key):
+    for entry in [e for e in model.metadata_props if e.key == "covmap." + key]:
         model.metadata_props.remove(entry)
-    model.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
+
+
+def write(model, key, value):
+    remove(model, key)
+    model.metadata_props.add(key="covmap." + key, value=value if isinstance(value, str) else json.dumps(value))
 
 
 def sha256(path):

@@ -7,9 +7,11 @@ something (`RAMP`), so that normal radiographs keep their scores. Scored radiogr
 
 Most of the scored radiographs have trained the network, and its map knows them better than it will know others. Those that have not
 therefore weigh more (`UNSEEN`), and the others have a curve of their own, which is forgotten. The features are read once more with
-the network's weights rounded to 16 bits: where they move, points must not follow (`ROUNDING`).
+the encoder's weights rounded to 16 bits: where they move, points must not follow (`ROUNDING`). What covmap rounds besides, the inputs
+of convolutions and the points' own weights, moves next to nothing on average.
 
-MODEL.onnx must be calibrated. Needs the covmap wheel and onnxruntime.
+MODEL.onnx must be calibrated. Its record of what brain floats change is taken out, since it was of other estimates: `training.precision`
+comes after. Needs the covmap wheel and onnxruntime.
 """
 import argparse
 
@@ -22,8 +24,9 @@ from . import catalog, metadata
 FEATURES = ("/net/blocks.3/", "/net/blocks.4/")     # 40 channels each, at 1/8
 RAMP = 0.15         # of the map's mean, above the curve's first knot
 PENALTY = 10.0      # of the squared weights of standardised features, against squared errors of zone scores
-UNSEEN = 4.0        # weight of a radiograph that the network has not trained on
+UNSEEN = 4.0        # weight of a radiograph whose patient the network has not trained on
 ROUNDING = 100.0    # weight of what rounding changes, squared, against squared errors
+SOLVABLE = 1.0      # penalty of the curve that is forgotten: the equations have an answer even where the network trained on all or on none
 RIGHT, LEFT = 1, 2
 SWAPPED = [3, 4, 5, 0, 1, 2]    # zones in the mirror
 
@@ -43,7 +46,7 @@ def remove(model):
 
 
 def add(model, weights, bias):
-    """The output `points` (1,1,H,W): a 1x1 convolution of the features, each of its pixels over those of the input that it stands for."""
+    """The output `points` (1,1,H,W): the sum of a 1x1 convolution of each block's features, each pixel over those of the input that it stands for."""
     remove(model)
     size = metadata.read(model, "input")["size"]
     graph, total = model.graph, None
@@ -72,8 +75,8 @@ def brain_floats(x):
 
 
 def round_weights(model):
-    """Of the convolutions over several channels, as covmap does to compute with brain floats: what rounding takes from one weight of a
-    filter is given to its next."""
+    """As covmap does to compute with brain floats: what rounding takes from one weight of a filter is given to its next. That is exact for the
+    encoder's convolutions, from which the features come."""
     for w in model.graph.initializer:
         value = numpy_helper.to_array(w)
         if value.ndim == 4 and value.shape[1] > 1 and not w.name.startswith("points"):
@@ -110,22 +113,22 @@ class Reader:
         """Of an image: (6,) mean of the map, (6,C) mean features, (6,C) the same with rounded weights; 0 without lung."""
         stages = self.covmap.stages
         prepared = stages.preprocess(self.covmap.Radiograph(grey), self.model)
-        seen = stages.network(prepared, self.model, precision="f32")
-        lungs = stages.lungs(seen)
-        infection = stages.fusion(seen, lungs)
+        answer = stages.network(prepared, self.model, precision="f32")
+        lungs = stages.lungs(answer)
+        infection = stages.fusion(answer, lungs)
         values = np.array(prepared.values, np.float32).reshape(self.shape)
         labels = lungs.labels
         zone = catalog.zone_map(labels == RIGHT, labels == LEFT)
-        centres = [(2 * np.arange(m) + 1) * n // (2 * m) for m, n in zip(seen.infection.shape, labels.shape)]
+        centres = [(2 * np.arange(m) + 1) * n // (2 * m) for m, n in zip(answer.infection.shape, labels.shape)]
         sampled = zone[np.ix_(*centres)]
         # Dark margins, which the network is not shown, have no opacity at all.
-        shown = [slice(i.min(), i.max() + 1) for i in np.nonzero(seen.infection)]
+        shown = [slice(i.min(), i.max() + 1) for i in np.nonzero(answer.infection)]
 
         def means(session):
             features = np.concatenate(session.run(None, {"radiograph": values}), 1)[0]
             enlarge = self.shape[2] // features.shape[1]
-            whole = np.zeros((len(features), *seen.infection.shape), np.float32)
-            whole[:, *shown] = features.repeat(enlarge, 1).repeat(enlarge, 2)
+            whole = np.zeros((len(features), *answer.infection.shape), np.float32)
+            whole[(slice(None), *shown)] = features.repeat(enlarge, 1).repeat(enlarge, 2)
             return np.nan_to_num(np.stack([catalog.zone_means(sampled, f) for f in whole], 1))
         return np.nan_to_num(catalog.zone_means(zone, infection.pixels / 255)), *(means(s) for s in self.sessions)
 
@@ -140,15 +143,15 @@ def read(path, data, rows):
     return tuple(np.stack(x) for x in zip(*found))
 
 
-def solve(means, features, rounded, scores, seen, knots):
-    """Weight of the curve, weights and bias of the points: ridge regression of the zone scores (N,6). `seen` (N,): trained the network."""
+def solve(means, features, rounded, scores, trained, knots):
+    """Weight of the curve, weights and bias of the points: ridge regression of the zone scores (N,6). `trained` (N,): had a part in training."""
     curve, counts = np.interp(means, *knots).ravel(), np.clip((means.ravel() - knots[0][0]) / RAMP, 0, 1)
-    flat, seen = features.reshape(-1, features.shape[-1]), np.repeat(seen, 6)
+    flat, trained = features.reshape(-1, features.shape[-1]), np.repeat(trained, 6)
     mean, deviation = flat.mean(0), flat.std(0) + 1e-6
-    design = np.column_stack([curve, counts, seen * curve, counts[:, None] * (flat - mean) / deviation])
-    weight = np.where(seen, 1.0, UNSEEN)
+    design = np.column_stack([curve, counts, trained * curve, counts[:, None] * (flat - mean) / deviation])
+    weight = np.where(trained, 1.0, UNSEEN)
     moved = np.column_stack([np.zeros((len(flat), 3)), counts[:, None] * (rounded.reshape(flat.shape) - flat) / deviation])
-    penalty = np.diag([0.0, 0.0, 1.0] + [PENALTY] * flat.shape[1]) + ROUNDING * moved.T @ moved
+    penalty = np.diag([0.0, 0.0, SOLVABLE] + [PENALTY] * flat.shape[1]) + ROUNDING * moved.T @ moved
     w = np.linalg.solve(design.T @ (design * weight[:, None]) + penalty, design.T @ (weight * scores.ravel()))
     weights = w[3:] / deviation
     return w[0], weights, w[1] - weights @ mean
@@ -168,14 +171,16 @@ def fit(path, data, every):
     rows = [r for r in every if r.brixia and not r.no_derivatives and r.fold not in training["folds_excluded"]]
     knots = np.array(calibration["brixia"]["knots"]).T
     means, features, rounded = read(path, data, rows)
-    scores, seen = np.array([r.readers for r in rows] * 2), np.array([r.group in training["groups"] for r in rows] * 2)
-    curve, weights, bias = solve(means, features, rounded, scores, seen, knots)
+    scores, trained = np.array([r.readers for r in rows] * 2), np.array([r.group in training["groups"] for r in rows] * 2)
+    curve, weights, bias = solve(means, features, rounded, scores, trained, knots)
     add(model, weights, bias)
     calibration["brixia"] = dict(calibration["brixia"], knots=[[float(x), float(min(max(curve, 0) * y, 3))] for x, y in knots.T], ramp=RAMP)
     metadata.write(model, "calibration", calibration)
-    training["points_fitted_on"] = dict(images=len(rows), patients=len({r.group for r in rows}), folds=sorted({r.fold for r in rows}), images_trained_on=int(seen.sum()) // 2,
+    training["points_fitted_on"] = dict(images=len(rows), patients=len({r.group for r in rows}), folds=sorted({r.fold for r in rows}),
+                                        images_trained_on=int(trained.sum()) // 2,
                                         zone_mae=float(np.abs(estimate(means, features, knots, curve, weights, bias) - scores).mean()))
     metadata.write(model, "training", training)
+    metadata.remove(model, "bf16")
     onnx.save(model, path)
     print(f"{path}: {training['points_fitted_on']}, curve x {curve:.2f}")
 

@@ -25,19 +25,19 @@ def train(a):
 def run_all(a):
     import torch
 
-    from .network import paper
-    from .results import recorded
+    from .network import PAPER_ENCODERS, paper
+    from .results import record
     from .results import table as write
-    from .train import PRETRAINED, Zoo
+    from .train import PRETRAINED, Zoo, described
     zoo = Zoo(a.data, a.runs, a.weights, a.seed)
     chosen = [c for c in paper() if not a.encoders or c.encoder in a.encoders]
-    if not chosen:
-        raise SystemExit(f"no such encoders: {', '.join(a.encoders)}")
-    given = ["--data", a.data, "--runs", a.runs, "--seed", str(a.seed), *(["--weights", a.weights] if a.weights else [])]
+    if strange := set(a.encoders or []) - {c.encoder for c in chosen}:
+        raise SystemExit(f"no encoder {', '.join(sorted(strange))}; there are {', '.join(PAPER_ENCODERS)}")
+    options = ["--data", a.data, "--runs", a.runs, "--seed", str(a.seed), *(["--weights", a.weights] if a.weights else [])]
     environment = dict(os.environ, OMP_NUM_THREADS=str(max(1, torch.get_num_threads() // a.jobs)))
 
     def one(command):
-        subprocess.run([sys.executable, "-m", "training.zoo", *command, *given], check=True, env=environment)
+        subprocess.run([sys.executable, "-m", "training.zoo", *command, *options], check=True, env=environment)
 
     def all_of(commands):
         with ThreadPoolExecutor(a.jobs) as pool:
@@ -50,8 +50,10 @@ def run_all(a):
                 raise
 
     def trained(networks, minutes):
-        """Those that the table has already are left; the others start from pretrained encoders, so these come first."""
-        have = {r.get("network") for r in recorded(a.runs, a.out) if r["minutes"] >= minutes}
+        """Those that the record has already are left; the others start from pretrained encoders, so these come first."""
+        given = {c.name: described(zoo.weights_file(c.encoder)) for c in networks if zoo.weights_file(c.encoder)}
+        have = {r.get("network") for r in record(a.runs, a.out)
+                if r["minutes"] >= minutes and r.get("seed") == a.seed and r["start"] == given.get(r.get("network"), r["start"])}
         missing = [c for c in networks if c.name not in have]
         encoders = [e for e in PRETRAINED if e in {c.encoder for c in missing} and not zoo.weights_file(e)]
         all_of(["pretrain", "--encoder", e, "--minutes", str(a.pretrain_minutes)] for e in encoders)
@@ -60,8 +62,9 @@ def run_all(a):
     trained(chosen, a.minutes)
     # The best by training loss: the held-out fold, on which they are reported, may not choose.
     names = {c.name: c for c in chosen}
-    short = [r for r in recorded(a.runs, a.out) if r.get("network") in names and "loss" in r and a.minutes <= r["minutes"] < a.best_minutes]
+    short = [r for r in record(a.runs, a.out) if r.get("network") in names and r.get("seed") == a.seed and a.minutes <= r["minutes"] < a.best_minutes]
     trained([names[r["network"]] for r in sorted(short, key=lambda r: r["loss"])[:a.best]], a.best_minutes)
+    write(a.runs, a.out)
 
 
 def table(a):

@@ -54,10 +54,11 @@ def cells(of):
     return [percent(of[m], of["f1_interval"] if m == "f1" else None) for m in METRICS]
 
 
-def recorded(runs, out):
-    """What was measured so far, shortest training first: kept in a file beside `out`, since runs, with their checkpoints, may be gone."""
+def record(runs, out):
+    """What was measured so far, of each network the shortest training first. It is kept in results.json beside `out`, since runs, with their
+    checkpoints, may be gone; what the runs have is added to it."""
     from .train import PRETRAINED, results
-    kept, names = os.path.splitext(out)[0].lower() + ".json", [*(c.name for c in paper()), *(f"pretrain-{e}" for e in PRETRAINED)]
+    kept, names = os.path.join(os.path.dirname(out), "results.json"), [*(c.name for c in paper()), *(f"pretrain-{e}" for e in PRETRAINED)]
     found = []
     if os.path.exists(kept):
         with open(kept) as f:
@@ -84,7 +85,7 @@ def same(a, b):
 def table(runs, out):
     """Writes `out` from what was measured; says of how many networks."""
     from .train import BATCH, DECODER_RATE, FINDINGS, HELD_OUT, RATE, SIDE
-    every = recorded(runs, out)
+    every = record(runs, out)
     found, pretrained = [r for r in every if "network" in r], [r for r in every if "network" not in r]
     if not found:
         return 0
