@@ -63,7 +63,8 @@ def run_all(a):
     # The best by training loss: the held-out fold, on which they are reported, may not choose.
     names = {c.name: c for c in chosen}
     short = [r for r in record(a.runs, a.out) if r.get("network") in names and r.get("seed") == a.seed and a.minutes <= r["minutes"] < a.best_minutes]
-    trained([names[r["network"]] for r in sorted(short, key=lambda r: r["loss"])[:a.best]], a.best_minutes)
+    best = list(dict.fromkeys(r["network"] for r in sorted(short, key=lambda r: r["loss"])))[:a.best]
+    trained([names[name] for name in best], a.best_minutes)
     write(a.runs, a.out)
 
 
