@@ -105,7 +105,6 @@ def calibrate(model, cases, how):
     detection, detection_record = fit_detection(cases)
     metadata.write(model, "calibration", dict(brixia=brixia, detection=detection))
     training = metadata.read(model, "training")
-    training.pop("points_fitted_on", None)
     training["calibrated_on"] = dict(how, **brixia_record, **detection_record)
     metadata.write(model, "training", training)
     print(json.dumps(dict(brixia=brixia, detection=detection, calibrated_on=training["calibrated_on"]), indent=1))

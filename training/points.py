@@ -37,12 +37,13 @@ def tensors(model):
 
 
 def remove(model):
-    """Takes the output out of the graph and the description: of a model that has it, what was there before, but for the calibration."""
+    """Takes the output out of the graph and the metadata: of a model that has it, what was there before, but for the calibration."""
     graph = model.graph
     for part in (graph.node, graph.initializer, graph.output):
         for item in [i for i in part if i.name.startswith("points")]:
             part.remove(item)
     metadata.write(model, "outputs", [o for o in metadata.read(model, "outputs") if o["tensor"] != "points"])
+    metadata.write(model, "training", {k: v for k, v in metadata.read(model, "training").items() if k != "points_fitted_on"})
 
 
 def add(model, weights, bias):

@@ -25,7 +25,7 @@ def train(a):
 def run_all(a):
     import torch
 
-    from .network import PAPER_ENCODERS, paper
+    from .network import PAPER_ENCODERS, Configuration, paper
     from .results import record
     from .results import table as write
     from .train import PRETRAINED, Zoo, described
@@ -61,10 +61,10 @@ def run_all(a):
 
     trained(chosen, a.minutes)
     # The best by training loss: the held-out fold, on which they are reported, may not choose.
-    names = {c.name: c for c in chosen}
+    names = {c.name for c in chosen}
     short = [r for r in record(a.runs, a.out) if r.get("network") in names and r.get("seed") == a.seed and a.minutes <= r["minutes"] < a.best_minutes]
     best = list(dict.fromkeys(r["network"] for r in sorted(short, key=lambda r: r["loss"])))[:a.best]
-    trained([names[name] for name in best], a.best_minutes)
+    trained([Configuration.parse(name) for name in best], a.best_minutes)
     write(a.runs, a.out)
 
 

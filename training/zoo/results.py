@@ -6,7 +6,6 @@ from ..report import number, rounded
 from ..report import table as markdown
 from .network import paper
 
-METRICS = ("sensitivity", "specificity", "precision", "f1", "f2", "accuracy")
 HEADINGS = ("sensitivity", "specificity", "precision", "F1", "F2", "accuracy")
 
 HEAD = """# The paper's networks on this project's data
@@ -51,39 +50,31 @@ def percent(value, interval=None):
 
 
 def cells(of):
-    return [percent(of[m], of["f1_interval"] if m == "f1" else None) for m in METRICS]
+    return [percent(of[h.lower()], of["f1_interval"] if h == "F1" else None) for h in HEADINGS]
+
+
+def kept(out):
+    """results.json beside `out`: what was measured, since runs, with their checkpoints, may be gone."""
+    return os.path.join(os.path.dirname(out), "results.json")
 
 
 def record(runs, out):
-    """What was measured so far, of each network the shortest training first. It is kept in results.json beside `out`, since runs, with their
-    checkpoints, may be gone; what the runs have is added to it."""
+    """What was measured so far, in the file and by the runs, of each network the shortest training first."""
     from .train import PRETRAINED, results
-    kept, names = os.path.join(os.path.dirname(out), "results.json"), [*(c.name for c in paper()), *(f"pretrain-{e}" for e in PRETRAINED)]
+    names = [*(c.name for c in paper()), *(f"pretrain-{e}" for e in PRETRAINED)]
     found = []
-    if os.path.exists(kept):
-        with open(kept) as f:
+    if os.path.exists(kept(out)):
+        with open(kept(out)) as f:
             found = json.load(f)
     for name in names:
-        new = [{k: v for k, v in r.items() if k not in ("groups", "path")} for r in results(os.path.join(runs, name))]
-        found = [r for r in found if not any(same(r, n) for n in new)] + new
-    found.sort(key=lambda r: (names.index(name_of(r)), r["minutes"]))
-    if found:
-        with open(kept + ".part", "w") as f:
-            json.dump(rounded(found), f, indent=1)
-        os.replace(kept + ".part", kept)
-    return found
-
-
-def name_of(result):
-    return result.get("network") or f"pretrain-{result['encoder']}"
-
-
-def same(a, b):
-    return name_of(a) == name_of(b) and round(a["minutes"]) == round(b["minutes"])
+        found += [{k: v for k, v in r.items() if k not in ("groups", "path")} for r in results(os.path.join(runs, name))]
+    budget = lambda r: (names.index(r.get("network") or f"pretrain-{r['encoder']}"), round(r["minutes"]))
+    latest = {budget(r): r for r in found}      # what the runs say replaces what was kept
+    return [rounded(latest[b]) for b in sorted(latest)]
 
 
 def table(runs, out):
-    """Writes `out` from what was measured; says of how many networks."""
+    """Writes `out`, and the file beside it, from what was measured; says of how many networks."""
     from .train import BATCH, DECODER_RATE, FINDINGS, HELD_OUT, RATE, SIDE
     every = record(runs, out)
     found, pretrained = [r for r in every if "network" in r], [r for r in every if "network" not in r]
@@ -106,6 +97,9 @@ def table(runs, out):
         parts += [PRETRAINING.format(held=HELD_OUT),
                   markdown(["encoder", "from", "minutes", "steps", *FINDINGS],
                            [[r["encoder"], r["start"], whole(r), str(r["steps"]), *(percent(r["recall"][f]) for f in FINDINGS)] for r in pretrained])]
+    with open(kept(out) + ".part", "w") as f:
+        json.dump(every, f, indent=1)
+    os.replace(kept(out) + ".part", kept(out))
     with open(out, "w") as f:
         f.write("".join(parts))
     return done
