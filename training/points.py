@@ -37,13 +37,15 @@ def tensors(model):
 
 
 def remove(model):
-    """Takes the output out of the graph and the metadata: of a model that has it, what was there before, but for the calibration."""
+    """Takes the output out of the graph and the metadata: of a model that has it, what was there before, but for the calibration. What brain
+    floats change, which was measured of the estimates with these points, goes too."""
     graph = model.graph
     for part in (graph.node, graph.initializer, graph.output):
         for item in [i for i in part if i.name.startswith("points")]:
             part.remove(item)
     metadata.write(model, "outputs", [o for o in metadata.read(model, "outputs") if o["tensor"] != "points"])
     metadata.write(model, "training", {k: v for k, v in metadata.read(model, "training").items() if k != "points_fitted_on"})
+    metadata.remove(model, "bf16")
 
 
 def add(model, weights, bias):
@@ -181,7 +183,6 @@ def fit(path, data, every):
                                         images_trained_on=int(trained.sum()) // 2,
                                         zone_mae=float(np.abs(estimate(means, features, knots, curve, weights, bias) - scores).mean()))
     metadata.write(model, "training", training)
-    metadata.remove(model, "bf16")
     onnx.save(model, path)
     print(f"{path}: {training['points_fitted_on']}, curve x {curve:.2f}")
 
