@@ -121,7 +121,7 @@ def calibrated(training):
     text = (f"{c['images']} radiographs with Brixia scores, and {c['covid']} of COVID-19 and {c['normal']} normals"
             + (f"; maps: {c['maps']}." if "maps" in c else "."))
     p = training.get("points_fitted_on")
-    return text + (f" The points were fitted on {p['images']} scored radiographs of {p['patients']} patients, {p.get('images_trained_on', 'most')} of which had trained the network." if p else "")
+    return text + (f" The points were fitted on {p['images']} scored radiographs of {p['patients']} patients, {p['images_trained_on']} of which had trained the network." if p else "")
 
 
 def write(results, data, bundled, path):

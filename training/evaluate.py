@@ -17,6 +17,7 @@ import sys
 import time
 
 from . import card, catalog, report
+from .files import write_json
 from .metadata import sha256
 
 PARTS = ("lungs", "outside", "border")
@@ -60,9 +61,7 @@ class Steps:
         start = time.time()
         work()
         self.done[name] = made_from
-        with open(self.path + ".part", "w") as f:
-            json.dump(self.done, f, indent=1)
-        os.replace(self.path + ".part", self.path)
+        write_json(self.path, self.done)
         print(f"{name}: {time.time() - start:.0f} s", flush=True)
 
 

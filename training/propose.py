@@ -11,7 +11,8 @@ import subprocess
 
 import numpy as np
 
-from .workspace import Workspace, png, read, replace
+from .files import replace
+from .workspace import Workspace, png, read
 
 
 def analyse(covmap, folder, model, out):

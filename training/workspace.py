@@ -24,6 +24,8 @@ import fastjsonschema
 import numpy as np
 from PIL import Image
 
+from .files import replace
+
 LAYERS = {"lung": {0, 100, 200, 255}, "infection": {0, 1, 2}}
 COLUMNS = ("id", "file", "sha256", "width", "height", "disagreement")
 
@@ -155,18 +157,3 @@ def png(mask):
     data = io.BytesIO()
     Image.fromarray(mask.astype(np.uint8)).save(data, "png")
     return data.getvalue()
-
-
-def replace(path, data):
-    """The whole file or none of it, on the disk when this returns."""
-    part = f"{path}.{os.getpid()}.part"
-    with open(part, "wb") as f:
-        f.write(data)
-        f.flush()
-        os.fsync(f.fileno())
-    os.replace(part, path)
-    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

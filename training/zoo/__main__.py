@@ -51,10 +51,13 @@ def run_all(a):
 
     def trained(networks, minutes):
         """Those that the record has already are left; the others start from pretrained encoders, so these come first."""
-        given = {c.name: described(zoo.weights_file(c.encoder)) for c in networks if zoo.weights_file(c.encoder)}
-        have = {r.get("network") for r in record(a.runs, a.out)
-                if r["minutes"] >= minutes and r.get("seed") == a.seed and r["start"] == given.get(r.get("network"), r["start"])}
-        missing = [c for c in networks if c.name not in have]
+        measured = record(a.runs, a.out)
+
+        def has(c):
+            file = zoo.weights_file(c.encoder)
+            return any(r.get("network") == c.name and r["minutes"] >= minutes and r["seed"] == a.seed and (not file or r["start"] == described(file))
+                       for r in measured)
+        missing = [c for c in networks if not has(c)]
         encoders = [e for e in PRETRAINED if e in {c.encoder for c in missing} and not zoo.weights_file(e)]
         all_of(["pretrain", "--encoder", e, "--minutes", str(a.pretrain_minutes)] for e in encoders)
         all_of(["train", c.name, "--minutes", str(minutes)] for c in missing)
@@ -62,7 +65,7 @@ def run_all(a):
     trained(chosen, a.minutes)
     # The best by training loss: the held-out fold, on which they are reported, may not choose.
     names = {c.name for c in chosen}
-    short = [r for r in record(a.runs, a.out) if r.get("network") in names and r.get("seed") == a.seed and a.minutes <= r["minutes"] < a.best_minutes]
+    short = [r for r in record(a.runs, a.out) if r.get("network") in names and r["seed"] == a.seed and a.minutes <= r["minutes"] < a.best_minutes]
     best = list(dict.fromkeys(r["network"] for r in sorted(short, key=lambda r: r["loss"])))[:a.best]
     trained([Configuration.parse(name) for name in best], a.best_minutes)
     write(a.runs, a.out)

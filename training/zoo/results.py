@@ -2,6 +2,7 @@
 import json
 import os
 
+from ..files import write_json
 from ..report import number, rounded
 from ..report import table as markdown
 from .network import paper
@@ -97,9 +98,7 @@ def table(runs, out):
         parts += [PRETRAINING.format(held=HELD_OUT),
                   markdown(["encoder", "from", "minutes", "steps", *FINDINGS],
                            [[r["encoder"], r["start"], whole(r), str(r["steps"]), *(percent(r["recall"][f]) for f in FINDINGS)] for r in pretrained])]
-    with open(kept(out) + ".part", "w") as f:
-        json.dump(every, f, indent=1)
-    os.replace(kept(out) + ".part", kept(out))
+    write_json(kept(out), every)
     with open(out, "w") as f:
         f.write("".join(parts))
     return done

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 
 from .. import bootstrap, catalog, images, loop, losses, metadata, metrics
 from ..export import LICENSE
+from ..files import write_json
 from . import onnx_file
 from .encoders import build as build_encoder
 from .network import Segmenter
@@ -207,7 +208,4 @@ def finished(folder, minutes):
 
 
 def save(folder, minutes, result):
-    path = os.path.join(folder, f"{minutes:g}.json")
-    with open(path + ".part", "w") as f:
-        json.dump(result, f, indent=1)
-    os.replace(path + ".part", path)
+    write_json(os.path.join(folder, f"{minutes:g}.json"), result)
